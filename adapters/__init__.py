@@ -1,0 +1,1 @@
+"""Marketplace adapters that ship with the hub: one folder each."""

@@ -1,0 +1,3 @@
+"""Connector hub between VTEX stores and marketplaces outside VTEX."""
+
+__version__ = "0.1.0"

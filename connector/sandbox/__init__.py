@@ -1,0 +1,1 @@
+"""Simulated VTEX, the demo scenario and its report."""
