@@ -50,6 +50,7 @@ class Rules(BaseModel):
     relist_s: float = Field(21_600, gt=0, description="the sales channel is listed this often")
     content_max_age_s: float = Field(86_400, gt=0, description="cached content is read again")
     reads_per_s: float = Field(20, gt=0, description="most look-agains per second")
+    watch_s: float = Field(7_200, gt=0, description="open orders are read again this often")
     personal_data_days: int = Field(90, ge=0, description="erased so long after an order ends")
     poll_s: float | None = Field(None, gt=0, description="order polling, else the adapter's own")
 

@@ -105,6 +105,14 @@ class Reason(Value):
     text: str
 
 
+class SecondLook(Value):
+    """A look that was promised when something changed: VTEX's caches may not have been fresh."""
+
+    at: datetime
+    content: bool = False
+    """Read the catalog again as well."""
+
+
 class Listing(Value):
     """One SKU on one connection, as the ledger keeps it."""
 
@@ -121,6 +129,7 @@ class Listing(Value):
     reasons: tuple[Reason, ...] = ()
     approved_price_minor: int | None = None
     """A price that a person approved past the connection's bad-price guard."""
+    second_looks: tuple[SecondLook, ...] = ()
     told: str = ""
     """Digest of what the log last said, so that the same thing is not logged on every look."""
     sold: int = 0

@@ -105,6 +105,8 @@ class MarketOrder(Value):
     raw_status: str = ""
     complete: bool = True
     """False while a cart still misses some of its orders: not placed until it is complete."""
+    needs_acceptance: bool = False
+    """The marketplace releases the order only after the seller accepted it."""
     created_at: datetime
     currency: str
     lines: tuple[Line, ...]

@@ -98,6 +98,7 @@ class Cancellation(Value):
     confirmed_by_owner: bool = False
     """The side that asked was read and is indeed cancelled or cancelling."""
     in_vtex: Step = Step.NO
+    vtex_asked_at: datetime | None = None
     in_market: Step = Step.NO
     returned: Step = Step.NO
     """Return invoice, where VTEX had already invoiced."""
