@@ -89,8 +89,9 @@ class UrlSecret(Value):
     digest: str
     """SHA-256, hex."""
     sealed: str
-    retiring: bool = False
-    """Replaced by a newer one, valid until the orders that carry it end."""
+    retires_at: datetime | None = None
+    """Replaced by a newer one and refused from then on; a services secret stays valid besides as
+    long as open orders carry it."""
 
 
 def _http_url(value: str) -> str:

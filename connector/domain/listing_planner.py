@@ -10,6 +10,7 @@ from connector.domain.listing import (
     Action,
     Commercial,
     Confirmed,
+    Intent,
     Listing,
     ListingState,
     Reason,
@@ -212,7 +213,7 @@ def _plan_withdrawal(view: View, reasons: tuple[Reason, ...]) -> Plan:
 
 
 def _plan_listed(view: View) -> Plan:
-    """A listed, sellable SKU: bring price, stock and content up to date, each only if it differs."""
+    """A listed, sellable SKU: bring price, stock and content up to date, if they differ."""
     listing, confirmed = view.listing, view.listing.confirmed
     content, commercial = _both(listing)
     if confirmed is None or content is None or commercial is None:
@@ -231,7 +232,7 @@ def _plan_listed(view: View) -> Plan:
     if commercial.missing or commercial.price_minor <= 0:
         target = target.model_copy(update={"stock": 0})
     terms = _terms(listing, target, currency=commercial.currency)
-    steps = _differences(confirmed, target, view.market)
+    steps = _differences(confirmed, target, view.market, doubt=listing.intent)
     help_needed = any(reason.code in {"E1", "E4"} for reason in (*price_reasons, *content_reasons))
     missing = _missing_reason(commercial)
     return Plan(
@@ -253,18 +254,24 @@ def _missing_reason(commercial: Commercial) -> tuple[Reason, ...]:
     return (Reason(code="A1", text=f"{why}: stock set to zero"),)
 
 
-def _differences(confirmed: Confirmed, target: Confirmed, market: Market) -> tuple[Action, ...]:
-    """Stock and price first: a wrong one costs money at once, old content does not."""
+def _differences(
+    confirmed: Confirmed, target: Confirmed, market: Market, *, doubt: Intent | None
+) -> tuple[Action, ...]:
+    """Stock and price first: a wrong one costs money at once, old content does not.
+
+    ``doubt`` is a write whose outcome nobody can be asked about: everything is sent again.
+    """
     steps = []
     terms_differ = (
-        confirmed.blocked
+        doubt is not None
+        or confirmed.blocked
         or confirmed.stock != target.stock
         or confirmed.price_minor != target.price_minor
         or confirmed.list_price_minor != target.list_price_minor
     )
     if terms_differ:
         steps.append(Action.PRICE_STOCK)
-    if market.content and confirmed.content_digest != target.content_digest:
+    if market.content and (doubt or confirmed.content_digest != target.content_digest):
         steps.append(Action.CONTENT)
     return tuple(steps)
 

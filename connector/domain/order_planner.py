@@ -149,7 +149,7 @@ def _cancelled_somewhere(order: Order) -> bool:
     )
 
 
-# --- rules, in the order in which they are asked ---------------------------------------------------
+# --- rules, in the order in which they are asked ------------------------------------------------
 
 
 def _not_known(view: OrderView) -> Decision | None:

@@ -1,0 +1,37 @@
+"""Ask for turns without keeping anybody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+
+from connector.ports import Broker, Turn
+
+
+class Bell:
+    """Collects turns that were asked for and passes them to the broker, each once per round.
+
+    A turn that is lost on the way (a crash, a broker that is away) is asked for again by the
+    sweeper: the ledger knows what is due.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._wanted: dict[Turn, None] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def ring(self, turn: Turn) -> None:
+        """Ask for a turn, soon."""
+        self._wanted[turn] = None
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._pass_on())
+
+    async def _pass_on(self) -> None:
+        while self._wanted:
+            turn = next(iter(self._wanted))
+            del self._wanted[turn]
+            await self._broker.ring(turn)
+
+    async def close(self) -> None:
+        """Pass on what was asked for so far."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)

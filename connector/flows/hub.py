@@ -1,0 +1,118 @@
+"""What every flow is given: the hub's collaborators, and its way to each connection's peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, Protocol
+
+from connector.domain.clock import Clock
+from connector.domain.connection import Connection
+from connector.domain.listing_planner import Market
+from connector.domain.order_planner import MarketAbility
+from connector.domain.pending import Context
+from connector.flows.bell import Bell
+from connector.flows.book import ConnectionBook
+from connector.ports import Broker, Metrics, Store, Turn, Vault
+from connector.sdk import Adapter, Capability
+from connector.sdk.registry import AdapterRegistry
+from connector.vtex.session import Session
+
+
+@dataclass
+class BatchSize:
+    """How many SKUs one simulation takes; halved when VTEX finds it too much (protocol 5.6)."""
+
+    size: int = 50
+    ceiling: int = 50
+
+    def halve(self) -> None:
+        """VTEX found the last one too large."""
+        self.ceiling = max(1, self.size // 2)
+        self.size = self.ceiling
+
+    def worked(self) -> None:
+        """The last one was fine: after a while, dare a little more."""
+        self.size = min(self.size + 1, max(self.ceiling, 50))
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Both sides of one connection, ready to be called."""
+
+    vtex: Session
+    adapter: Adapter[Any]
+    batch: BatchSize = field(default_factory=BatchSize)
+
+    @property
+    def market(self) -> Market:
+        """What the marketplace can do with listings."""
+        can = self.adapter.capabilities
+        return Market(
+            block=Capability.BLOCK in can,
+            delete=Capability.DELETE in can,
+            content=Capability.CONTENT in can,
+            find=Capability.FIND in can,
+            max_stock=self.adapter.max_stock,
+        )
+
+    @property
+    def ability(self) -> MarketAbility:
+        """What the marketplace can be told about orders."""
+        can = self.adapter.capabilities
+        return MarketAbility(
+            accept=Capability.ACCEPT in can,
+            cancel=Capability.CANCEL in can,
+            invoice=Capability.INVOICE in can,
+            tracking=Capability.TRACKING in can,
+            delivered=Capability.DELIVERED in can,
+        )
+
+
+class PeerBook(Protocol):
+    """Builds and keeps the peers of each connection; one set per context, so that a backfill
+    never stands in an order's way.
+    """
+
+    def of(self, connection: Connection, context: Context) -> Peers:
+        """The connection's peers.
+
+        Raises:
+            LookupError: its adapter is missing or broken.
+            ValueError: its settings cannot be read or are not valid.
+        """
+        ...
+
+
+@dataclass
+class Hub:
+    """The hub's collaborators. Built once, by bootstrap; tests build it from doubles."""
+
+    store: Store
+    broker: Broker
+    clock: Clock
+    vault: Vault
+    metrics: Metrics
+    registry: AdapterRegistry
+    peers: PeerBook
+    public_url: str
+    rng: Random = field(default_factory=Random)
+    lease_s: float = 60.0
+    """Real seconds a worker may be silent before its keys go to another."""
+    batch: int = 50
+    """Most keys claimed in one turn."""
+    bell: Bell = field(init=False)
+    book: ConnectionBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bell = Bell(self.broker)
+        self.book = ConnectionBook(self.store, self.clock)
+
+    def ring(self, connection: Connection, context: Context) -> None:
+        """Ask for a turn; the caller does not wait for it."""
+        self.bell.ring(Turn(connection.id, context, connection.adapter))
+
+    def now(self) -> datetime:
+        """This moment."""
+        return self.clock.now()

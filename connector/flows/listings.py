@@ -1,0 +1,198 @@
+"""A turn of listings: look at a batch of SKUs, close the differences, say when to look again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from connector.domain.connection import Connection, ConnectionState, Rules
+from connector.domain.listing import Action, Listing, ListingState, SecondLook
+from connector.domain.listing_planner import View, mapped, plan_listing
+from connector.domain.offer import Offer, PriceStock
+from connector.domain.pending import (
+    Claim,
+    Context,
+    Failed,
+    Finished,
+    Parked,
+    Priority,
+    Settlement,
+)
+from connector.domain.retry import PARKED_EVERY, jittered, settle_setback
+from connector.flows.documents import load_listings, put_listing
+from connector.flows.hub import Hub, Peers
+from connector.flows.look import Look
+from connector.flows.pushing import check_lots, push
+from connector.flows.reading import read
+from connector.flows.telling import tell_reasons, tell_setback
+from connector.ports import Conflict, Drop, LeaseLost, Settle, Write
+
+_LOT_CHECK_S = (5, 10, 20, 40, 60, 120, 300)
+
+
+async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
+    """Look at every claimed SKU. Each is settled by itself: one that fails harms no other."""
+    peers = hub.peers.of(connection, Context.LISTINGS)
+    saved = await load_listings(hub.store, connection.id, [claim.key for claim in claims])
+    looks = [Look(claim, saved[claim.key], saved[claim.key].value) for claim in claims]
+    await check_lots(hub, peers, looks)
+    if connection.state is ConnectionState.ACTIVE:
+        await read(hub, connection, peers, [look for look in looks if look.open])
+    await _decide(hub, connection, peers, looks)
+    await push(hub, peers, looks)
+    found = [look for look in looks if look.plan and Action.FIND in look.plan.steps]
+    if found:
+        # Now that it is known what the marketplace has, close the difference at once.
+        await _decide(hub, connection, peers, found)
+        await push(hub, peers, found)
+    await asyncio.gather(*(_settle(hub, connection, look) for look in looks))
+
+
+async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequence[Look]) -> None:
+    deciding = [look for look in looks if look.open]
+    held = await hub.store.held(connection.account, [look.sku for look in deciding])
+    for look in deciding:
+        record = look.listing.record
+        if record is not None:
+            look.update(record=mapped(record, connection.rules))
+        view = View(
+            listing=look.listing,
+            rules=connection.rules,
+            market=peers.market,
+            now=hub.now(),
+            held=held.get(look.sku, 0),
+            invalid=tuple(_invalid(peers, look.listing)),
+            wanted=connection.state is not ConnectionState.DISABLED,
+        )
+        look.plan = plan_listing(view)
+
+
+def _invalid(peers: Peers, listing: Listing) -> list[str]:
+    """The marketplace's own rules that the offer breaks."""
+    record, commercial = listing.record, listing.commercial
+    if record is None or record.content is None or commercial is None or commercial.missing:
+        return []
+    terms = PriceStock(
+        sku=listing.sku,
+        price_minor=commercial.price_minor,
+        list_price_minor=max(commercial.list_price_minor, commercial.price_minor),
+        currency=commercial.currency,
+        stock=commercial.stock,
+    )
+    return peers.adapter.validate(Offer(content=record.content, terms=terms))
+
+
+async def _settle(hub: Hub, connection: Connection, look: Look) -> None:
+    settlement = _settlement(hub, connection, look)
+    writes: list[Write] = [Settle(look.claim, settlement), *look.entries]
+    if _forgettable(look.listing, settlement):
+        writes.append(Drop("listing", look.listing.connection, look.sku))
+    elif look.listing != look.saved.value or look.saved.version == 0:
+        writes.append(put_listing(look.saved, look.listing))
+    try:
+        await hub.store.commit(writes)
+    except LeaseLost:
+        hub.metrics.count("leases_lost_total", context=Context.LISTINGS)
+    except Conflict:
+        # Somebody else wrote the listing: look again, on top of what they saved.
+        retry = Failed(hub.now(), look.claim.priority, "written by another", counts=False)
+        await _try_commit(hub, [Settle(look.claim, retry)])
+
+
+async def _try_commit(hub: Hub, writes: Sequence[Write]) -> None:
+    try:
+        await hub.store.commit(writes)
+    except LeaseLost:
+        hub.metrics.count("leases_lost_total", context=Context.LISTINGS)
+
+
+def _forgettable(listing: Listing, settlement: Settlement) -> bool:
+    """A SKU that VTEX does not know and the marketplace never had leaves no trace."""
+    gone = listing.state is ListingState.GONE and listing.confirmed is None
+    return gone and isinstance(settlement, Finished) and settlement.next_due is None
+
+
+def _settlement(hub: Hub, connection: Connection, look: Look) -> Settlement:
+    now = hub.now()
+    if look.setback is not None:
+        return _settle_failure(hub, look, now)
+    if look.waiting and look.listing.lot is not None:
+        checks = min(look.listing.lot.checks, len(_LOT_CHECK_S) - 1)
+        due = now + timedelta(seconds=_LOT_CHECK_S[checks])
+        return Finished(due, Priority.ECHO, look.claim.hint)
+    plan = look.plan
+    if plan is None:
+        return Finished(now + timedelta(minutes=5), look.claim.priority, look.claim.hint)
+    look.entries.extend(tell_reasons(hub, look, plan.reasons))
+    state = plan.state if look.listing.lot is None else look.listing.state
+    if state is ListingState.CREATING and look.listing.confirmed is not None:
+        state = ListingState.LISTED
+    if plan.ask:
+        state = ListingState.PARKED
+    look.update(state=state, reasons=plan.reasons)
+    _promise_second_looks(connection.rules, look, now)
+    if plan.ask:
+        hub.metrics.count("parked_total", context=Context.LISTINGS)
+        texts = tuple(f"{reason.code}: {reason.text}" for reason in plan.reasons)
+        return Parked(_parked_until(connection.rules, look, now, hub), texts)
+    if state is ListingState.GONE and look.listing.confirmed is None:
+        return Finished(None)
+    return _next_look(hub, connection.rules, look, now)
+
+
+def _settle_failure(hub: Hub, look: Look, now: datetime) -> Settlement:
+    setback = look.setback
+    if setback is None:
+        return Finished(now)
+    urgent = look.plan is not None and look.plan.urgent
+    settlement = settle_setback(look.claim, setback, now, hub.rng, urgent=urgent)
+    if isinstance(settlement, Parked):
+        hub.metrics.count("parked_total", context=Context.LISTINGS)
+        look.update(state=ListingState.PARKED)
+    elif setback.counts and look.claim.attempts in {0, 4}:
+        look.entries.append(tell_setback(hub, look, setback.reasons))
+    return settlement
+
+
+def _promise_second_looks(rules: Rules, look: Look, now: datetime) -> None:
+    """VTEX notifies before its caches are fresh: look twice (KI 549645, 914545, 907428)."""
+    hint = look.claim.hint
+    promised = [second for second in look.listing.second_looks if second.at > now]
+    announced = hint.content or hint.active is False or hint.removed is True
+    if hint.stock:
+        stock_at = now + timedelta(seconds=rules.stock_second_look_s)
+        promised.append(SecondLook(at=stock_at))
+    if hint.price or announced:
+        price_at = now + timedelta(seconds=rules.price_second_look_s)
+        promised.append(SecondLook(at=price_at, content=announced))
+    latest = sorted(promised, key=lambda second: second.at)[-4:]
+    look.update(second_looks=tuple(latest))
+
+
+def _parked_until(rules: Rules, look: Look, now: datetime, hub: Hub) -> datetime:
+    """A parked but listed SKU still has a stock that must stay true."""
+    if look.listing.confirmed is None:
+        return now + jittered(PARKED_EVERY, hub.rng)
+    regular = _regular_look(rules, look.listing, now, hub)
+    return min([regular, *(second.at for second in look.listing.second_looks)])
+
+
+def _next_look(hub: Hub, rules: Rules, look: Look, now: datetime) -> Finished:
+    """The earliest of: promised second looks, the price's end, the regular re-check."""
+    listing = look.listing
+    seconds = [second.at for second in listing.second_looks]
+    if seconds:
+        return Finished(min([*seconds, _regular_look(rules, listing, now, hub)]), Priority.ECHO)
+    return Finished(_regular_look(rules, listing, now, hub), Priority.SWEEP)
+
+
+def _regular_look(rules: Rules, listing: Listing, now: datetime, hub: Hub) -> datetime:
+    every = rules.best_seller_recheck_s if listing.sold > 0 else rules.recheck_s
+    due = now + jittered(timedelta(seconds=every), hub.rng)
+    commercial = listing.commercial
+    if commercial is not None and commercial.valid_until is not None:
+        ends = commercial.valid_until + timedelta(seconds=1)
+        if ends > now:
+            return min(due, ends)
+    return due

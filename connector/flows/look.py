@@ -1,0 +1,47 @@
+"""One SKU while it is being looked at: what was claimed, what is known, what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.domain.entries import Entry
+from connector.domain.listing import Listing
+from connector.domain.listing_planner import Plan
+from connector.domain.pending import Claim
+from connector.domain.retry import Setback
+from connector.flows.documents import Saved
+from connector.ports import Document
+
+
+@dataclass
+class Look:
+    """A look at one listing. ``listing`` is replaced as more becomes known."""
+
+    claim: Claim
+    saved: Saved[Listing]
+    listing: Listing
+    plan: Plan | None = None
+    setback: Setback | None = None
+    """Set when something failed; the look is then settled without further steps."""
+    waiting: bool = False
+    """In an unsettled lot: nothing may be sent."""
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def sku(self) -> str:
+        """The SKU being looked at."""
+        return self.listing.sku
+
+    @property
+    def open(self) -> bool:
+        """Whether the look still goes on."""
+        return self.setback is None and not self.waiting
+
+    def update(self, **fields: Any) -> None:
+        """Know something new about the listing."""
+        self.listing = self.listing.model_copy(update=fields)
+
+    def saved_as(self, document: Document) -> None:
+        """The listing was saved meanwhile: later saves build on that version."""
+        self.saved = Saved(self.listing, document.version + 1)

@@ -1,0 +1,64 @@
+"""Every way a call can fail, turned into one setback: what the ledger does next."""
+
+from __future__ import annotations
+
+from connector.domain.http import Held, HttpFailure, NotSent
+from connector.domain.retry import Setback
+from connector.sdk import (
+    AdapterError,
+    AuthExpired,
+    Misconfigured,
+    Rejected,
+    RetryLater,
+    Unsupported,
+)
+from connector.vtex.errors import Denied, Missing, Throttled, Unwell, VtexError
+
+PEER_ERRORS = (VtexError, AdapterError, HttpFailure)
+"""What calling a peer may raise; anything else is a mistake of ours."""
+
+
+class Stuck(Exception):
+    """The flow itself found that somebody must help; ``reasons`` say with what."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+def setback(error: Exception) -> Setback:
+    """Decide what a failure means for the key that met it."""
+    if isinstance(error, Stuck):
+        return Setback(error.reasons, final=True)
+    if isinstance(error, Held):
+        return Setback((str(error),), until=error.until, counts=False)
+    if isinstance(error, HttpFailure):
+        kind = "could not be reached" if isinstance(error, NotSent) else "did not answer"
+        return Setback((f"the peer {kind}: {error}",))
+    if isinstance(error, VtexError):
+        return _vtex(error)
+    if isinstance(error, AdapterError):
+        return _adapter(error)
+    return Setback((f"unexpected {type(error).__name__}",))
+
+
+def _vtex(error: VtexError) -> Setback:
+    if isinstance(error, Throttled):
+        return Setback(("VTEX asks us to slow down",), after_s=error.after_s)
+    if isinstance(error, Denied):
+        text = "VTEX does not accept the app key, or it lacks a permission: run connection check"
+        return Setback((text,))
+    if isinstance(error, Unwell | Missing):
+        return Setback((str(error),))
+    return Setback(error.messages or error.codes or (str(error),), final=True)
+
+
+def _adapter(error: AdapterError) -> Setback:
+    if isinstance(error, Rejected):
+        return Setback(error.reasons, final=True)
+    if isinstance(error, RetryLater):
+        return Setback((error.public,), after_s=error.after_s)
+    if isinstance(error, AuthExpired | Misconfigured | Unsupported):
+        # Tried again by the ladder: the operator may mend it at any moment.
+        return Setback((error.public,))
+    return Setback((error.public,))
