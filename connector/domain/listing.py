@@ -132,6 +132,5 @@ class Listing(Value):
     second_looks: tuple[SecondLook, ...] = ()
     told: str = ""
     """Digest of what the log last said, so that the same thing is not logged on every look."""
-    sold: int = 0
-    """Units sold lately: best sellers are looked at more often."""
     sold_at: datetime | None = None
+    """When it last was in an order: such listings are looked at more often (H-STK-03)."""

@@ -126,6 +126,14 @@ class MarketOrder(Value):
     tracking_hints: tuple[TrackingHint, ...] = ()
     payment_methods: tuple[str, ...] = ()
     shipment: Shipment | None = None
+    accepted: bool = False
+    """The marketplace already knows that the seller took it."""
+    known_invoices: tuple[str, ...] = ()
+    """Numbers of the invoices the marketplace has, where it tells: none is sent twice."""
+    known_trackings: tuple[str, ...] = ()
+    """Tracking numbers the marketplace has, where it tells."""
+    known_deliveries: tuple[str, ...] = ()
+    """Numbers of the invoices whose arrival the marketplace knows, where it tells."""
     cancel_reason: str = ""
     partly_cancelled: bool = False
     """Some units were cancelled: VTEX cannot be told, a person must act."""

@@ -7,8 +7,6 @@ import re
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field
-
 from connector.domain.marketorder import Invoice, MarketOrder, Tracking
 from connector.domain.offer import Value
 
@@ -156,6 +154,7 @@ class Order(Value):
     placement_attempts: int = 0
     services_generation: int = 0
     """Generation of the secret in the URL that VTEX calls back for this order."""
+    placed_at: datetime | None = None
     placed_total_minor: int = 0
     authorize: Step = Step.NO
     authorize_since: datetime | None = None
@@ -177,7 +176,6 @@ class Order(Value):
     first_seen_at: datetime
     ended_at: datetime | None = None
     erased: bool = False
-    notes: dict[str, str] = Field(default_factory=dict)
 
     @property
     def placed(self) -> bool:

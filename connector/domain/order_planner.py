@@ -117,6 +117,12 @@ Decision = Do | Rest
 Rule = Callable[[OrderView], Decision | None]
 
 
+def is_authorized(status: str) -> bool:
+    """Whether VTEX's order has moved past waiting for our word; an unknown status has."""
+    waiting = NEEDS_AUTHORIZATION | CANCELLING | {MANUAL_AUTHORIZATION, ""}
+    return status not in waiting
+
+
 def plan_order(view: OrderView) -> Decision:
     """The first rule that has something to say decides."""
     for rule in _RULES:
@@ -283,7 +289,9 @@ def _authorize(view: OrderView) -> Decision | None:
     if vtex is not None and vtex.status == MANUAL_AUTHORIZATION:
         why = "the price differs and the seller's rule asks a person: authorize or deny it in VTEX"
         return _ask(view, "manual-authorization", "VTEX waits for a manual authorization", why)
-    if vtex is None or vtex.status not in NEEDS_AUTHORIZATION:
+    if vtex is None:
+        return Rest(view.now + ASK_AGAIN)
+    if vtex.status not in NEEDS_AUTHORIZATION:
         return None
     if order.authorize is Step.SENT and order.authorize_since is not None:
         again = order.authorize_since + ASK_AGAIN

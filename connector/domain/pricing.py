@@ -31,14 +31,14 @@ class PricedLine:
     @property
     def total_minor(self) -> int:
         """What VTEX computes for the goods of this line (protocol 6.1)."""
-        return sold_unit_price(self.price_minor, self.unit_multiplier) * self.quantity
+        return goods_of(self.price_minor, self.quantity, self.unit_multiplier)
 
 
-def sold_unit_price(price_minor: int, unit_multiplier: float) -> int:
-    """Price of one sold unit from the price per measurement unit (protocol 5.3)."""
+def goods_of(price_minor: int, quantity: int, unit_multiplier: float) -> int:
+    """Price per measurement unit x quantity x unit multiplier, rounded half up once a line."""
     if unit_multiplier == 1:
-        return price_minor
-    exact = Decimal(price_minor) * Decimal(str(unit_multiplier))
+        return price_minor * quantity
+    exact = Decimal(price_minor * quantity) * Decimal(str(unit_multiplier))
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
 
@@ -146,7 +146,7 @@ def _price_line(
     priced = PricedLine(
         sku=line.sku,
         quantity=line.quantity,
-        price_minor=_unit_price(total // line.quantity, multiplier),
+        price_minor=_unit_price(total, line.quantity, multiplier),
         shipping_minor=line.shipping_minor + share,
         tax_minor=line.tax_minor,
         unit_multiplier=multiplier,
@@ -164,14 +164,14 @@ def _price_line(
     return [replace(priced, quantity=line.quantity - residue), dearer]
 
 
-def _unit_price(sold: int, multiplier: float) -> int:
-    """The largest price per measurement unit whose sold unit costs no more than ``sold``."""
+def _unit_price(total: int, quantity: int, multiplier: float) -> int:
+    """The largest price per measurement unit with which the line costs no more than ``total``."""
     if multiplier == 1:
-        return sold
-    price = int(Decimal(sold) / Decimal(str(multiplier)))
-    while sold_unit_price(price + 1, multiplier) <= sold:
+        return total // quantity
+    price = int(Decimal(total) / Decimal(quantity) / Decimal(str(multiplier)))
+    while goods_of(price + 1, quantity, multiplier) <= total:
         price += 1
-    while price > 0 and sold_unit_price(price, multiplier) > sold:
+    while price > 0 and goods_of(price, quantity, multiplier) > total:
         price -= 1
     return price
 

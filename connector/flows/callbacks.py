@@ -82,8 +82,10 @@ async def take_tracking(
 ) -> Json:
     """The tracking of one invoice (7.3)."""
     ref = await resolve_ref(hub, connection, raw_ref)
-    told = TrackingTold(tracking=parse_tracking(body, number))
-    return await _save(hub, connection, ref, FactKind.TRACKING, told)
+    tracking = parse_tracking(body, number)
+    if tracking is None:
+        return receipt(hub, connection, ref, f"no-tracking-{number}")
+    return await _save(hub, connection, ref, FactKind.TRACKING, TrackingTold(tracking=tracking))
 
 
 async def take_delivery(
@@ -102,7 +104,11 @@ async def take_delivery(
 async def take_change(hub: Hub, connection: Connection, raw_ref: str, body: bytes) -> Json:
     """A change of the order: acknowledged, and put before a person (7.5)."""
     ref = await resolve_ref(hub, connection, raw_ref)
-    told = ChangeTold(summary=parse_change(body))
+    change = parse_change(body)
+    moved = [f"-{item.quantity} {item.sku}" for item in change.removed]
+    moved += [f"+{item.quantity} {item.sku}" for item in change.added]
+    amounts = f"discount {change.discount_minor}, increment {change.increment_minor}"
+    told = ChangeTold(summary="; ".join([change.reason or "no reason given", *moved, amounts]))
     return await _save(hub, connection, ref, FactKind.CHANGE, told)
 
 

@@ -28,6 +28,8 @@ from connector.flows.reading import read
 from connector.flows.telling import tell_reasons, tell_setback
 from connector.ports import Conflict, Drop, LeaseLost, Settle, Write
 
+_BEST_SELLER = timedelta(days=7)
+"""A listing that was sold within this time counts as a best seller."""
 _LOT_CHECK_S = (5, 10, 20, 40, 60, 120, 300)
 
 
@@ -53,6 +55,8 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
     deciding = [look for look in looks if look.open]
     held = await hub.store.held(connection.account, [look.sku for look in deciding])
     for look in deciding:
+        if held.get(look.sku):
+            look.update(sold_at=hub.now())
         record = look.listing.record
         if record is not None:
             look.update(record=mapped(record, connection.rules))
@@ -188,7 +192,8 @@ def _next_look(hub: Hub, rules: Rules, look: Look, now: datetime) -> Finished:
 
 
 def _regular_look(rules: Rules, listing: Listing, now: datetime, hub: Hub) -> datetime:
-    every = rules.best_seller_recheck_s if listing.sold > 0 else rules.recheck_s
+    sells = listing.sold_at is not None and now - listing.sold_at < _BEST_SELLER
+    every = rules.best_seller_recheck_s if sells else rules.recheck_s
     due = now + jittered(timedelta(seconds=every), hub.rng)
     commercial = listing.commercial
     if commercial is not None and commercial.valid_until is not None:

@@ -34,6 +34,11 @@ def reveal(vault: Vault, connection: Connection, purpose: Purpose) -> str:
     return vault.open(current.sealed, bound_to=place)
 
 
+def services_endpoint(vault: Vault, public_url: str, connection: Connection) -> str:
+    """Where VTEX calls back about orders: path only, no query, no final slash (protocol 7.1)."""
+    return f"{public_url}/vtex/v1/{connection.id}/{reveal(vault, connection, Purpose.SERVICES)}"
+
+
 def bound_to(connection_id: str, purpose: Purpose, generation: int) -> str:
     """Where a sealed secret belongs: moved elsewhere, it does not open."""
     return f"{connection_id}|url-secret|{purpose}|{generation}"

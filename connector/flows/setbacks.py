@@ -26,10 +26,20 @@ class Stuck(Exception):
         self.reasons = reasons
 
 
+class Again(Exception):
+    """It cannot be done now; the same again by the ladder."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
 def setback(error: Exception) -> Setback:
     """Decide what a failure means for the key that met it."""
     if isinstance(error, Stuck):
         return Setback(error.reasons, final=True)
+    if isinstance(error, Again):
+        return Setback(error.reasons)
     if isinstance(error, Held):
         return Setback((str(error),), until=error.until, counts=False)
     if isinstance(error, HttpFailure):

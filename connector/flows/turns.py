@@ -1,0 +1,179 @@
+"""Workers: take a turn, claim a batch of keys, work, ask for another turn when more is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from connector.domain.connection import Connection, ConnectionState
+from connector.domain.pending import Claim, Context
+from connector.domain.retry import Setback, settle_setback
+from connector.flows.hub import Hub
+from connector.flows.listings import listings_turn
+from connector.flows.orders import orders_turn
+from connector.flows.upkeep import upkeep_turn
+from connector.ports import LeaseLost, Settle, StoreUnavailable, Turn
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[Hub, Connection, Sequence[Claim]], Awaitable[None]]
+
+TURNS: Mapping[Context, Work] = {
+    Context.LISTINGS: listings_turn,
+    Context.ORDERS: orders_turn,
+    Context.UPKEEP: upkeep_turn,
+}
+_SWEEP_EVERY_S = 0.5
+_SWEEP_AT_LEAST_S = 0.02
+_MOST_ORDERS = 8
+_WORKERS = 16
+
+
+class Workers:
+    """Handles turns of some adapters, and sweeps for due work that had no turn."""
+
+    def __init__(self, hub: Hub, adapters: Sequence[str] | None = None) -> None:
+        self.hub = hub
+        self.adapters = tuple(adapters) if adapters else tuple(hub.registry.found)
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues these workers listen to."""
+        return [f"{context}.{name}" for name in self.adapters for context in Context]
+
+    async def run(self, stop: asyncio.Event, *, drain_s: float = 20) -> None:
+        """Work until ``stop``, then finish what was begun."""
+        consumer = asyncio.create_task(
+            self.hub.broker.consume(self.queues, self.turn, workers=_WORKERS)
+        )
+        sweeper = asyncio.create_task(self.sweep_forever())
+        try:
+            await stop.wait()
+        finally:
+            sweeper.cancel()
+            await asyncio.gather(sweeper, return_exceptions=True)
+            await self.hub.broker.close(drain_s=drain_s)
+            consumer.cancel()
+            await asyncio.gather(consumer, return_exceptions=True)
+
+    async def turn(self, turn: Turn) -> None:
+        """Take one turn of a connection in a context."""
+        hub = self.hub
+        connection = await hub.book.get(turn.connection)
+        if connection is None or not serves(connection, turn.context):
+            return
+        limit = _MOST_ORDERS if turn.context is Context.ORDERS else hub.batch
+        claims = await hub.store.claim(
+            connection.id,
+            turn.context,
+            limit=limit,
+            now=hub.now(),
+            lease_until=self._lease_until(),
+        )
+        if not claims:
+            return
+        if len(claims) == limit:
+            hub.ring(connection, turn.context)  # another worker may take the next batch already
+        async with self._leases(claims):
+            await self._work(turn.context, connection, claims)
+        hub.metrics.count("turns_total", context=turn.context)
+        hub.metrics.count("claims_total", len(claims), context=turn.context)
+
+    async def _work(
+        self, context: Context, connection: Connection, claims: Sequence[Claim]
+    ) -> None:
+        try:
+            await TURNS[context](self.hub, connection, claims)
+        except StoreUnavailable:
+            log.warning("store unavailable", connection=connection.id, context=context)
+        except Exception as error:  # noqa: BLE001 - one poisonous key must not stop the others
+            log.error(  # noqa: TRY400 - a traceback could show what must not be logged
+                "turn failed",
+                connection=connection.id,
+                context=context,
+                keys=len(claims),
+                error=type(error).__name__,
+                where=_where(error),
+            )
+            self.hub.metrics.count("turn_errors_total", context=context)
+            if len(claims) > 1:
+                for claim in claims:
+                    await self._work(context, connection, [claim])
+            else:
+                await self._give_back(claims[0], error)
+
+    async def _give_back(self, claim: Claim, error: Exception) -> None:
+        """A key that makes us fail climbs the ladder like any other failing key."""
+        reason = f"{type(error).__name__} at {_where(error)}"
+        expected = isinstance(error, LookupError | ValueError)
+        setback = Setback((str(error) if expected else f"unexpected {reason}",))
+        settlement = settle_setback(claim, setback, self.hub.now(), self.hub.rng)
+        with contextlib.suppress(LeaseLost):
+            await self.hub.store.commit([Settle(claim, settlement)])
+
+    @contextlib.asynccontextmanager
+    async def _leases(self, claims: Sequence[Claim]) -> AsyncIterator[None]:
+        """Keep the leases while the work goes on."""
+        task = asyncio.create_task(self._renew(claims))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _renew(self, claims: Sequence[Claim]) -> None:
+        every = self.hub.clock.wall(self.hub.lease_s / 3).total_seconds()
+        while True:
+            await self.hub.clock.sleep(every)
+            await self.hub.store.renew(claims, lease_until=self._lease_until())
+
+    def _lease_until(self) -> datetime:
+        return self.hub.now() + self.hub.clock.wall(self.hub.lease_s)
+
+    # --- sweeping ---------------------------------------------------------------------------------
+
+    async def sweep_forever(self) -> None:
+        """Ask for turns for whatever became due, or whose turn was lost."""
+        hub = self.hub
+        while True:
+            try:
+                await self.sweep()
+                due = await hub.store.next_due()
+            except StoreUnavailable:
+                due = None
+            longest, shortest = hub.clock.wall(_SWEEP_EVERY_S), hub.clock.wall(_SWEEP_AT_LEAST_S)
+            wait = longest if due is None else min(longest, max(shortest, due - hub.now()))
+            await hub.clock.sleep(wait.total_seconds())
+
+    async def sweep(self) -> int:
+        """One round: returns how many turns were asked for."""
+        rung = 0
+        for due in await self.hub.store.due(self.hub.now()):
+            connection = await self.hub.book.get(due.connection)
+            if connection is None or not serves(connection, due.context):
+                continue
+            if connection.adapter in self.adapters:
+                self.hub.ring(connection, due.context)
+                rung += 1
+        return rung
+
+
+def serves(connection: Connection, context: Context) -> bool:
+    """Whether a connection's context is worked on in its state."""
+    if connection.state is ConnectionState.PAUSED:
+        return context is Context.UPKEEP
+    return connection.state is not ConnectionState.REMOVED
+
+
+def _where(error: BaseException) -> str:
+    """File and line the error came from: enough to find it, nothing personal."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
