@@ -172,8 +172,9 @@ def _plan_unlisted(view: View, unsellable: tuple[Reason, ...]) -> Plan:
     if content is not None:
         reasons.extend(_content_reasons(view, content))
     if commercial is None or commercial.missing:
-        why = (commercial.why if commercial else "") or "missing from VTEX's simulation"
-        reasons.append(Reason(code="A1", text=f"{why}: check trade policy, carrier and price"))
+        if not unsellable:
+            why = (commercial.why if commercial else "") or "missing from VTEX's simulation"
+            reasons.append(Reason(code="A1", text=f"{why}: check trade policy, carrier and price"))
     else:
         reasons.extend(_price_reasons(view, commercial))
         if publishable_stock(commercial, view.held, view.rules, view.market.max_stock) == 0:

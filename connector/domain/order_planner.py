@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from connector.domain.marketorder import MarketStatus
+from connector.domain.marketorder import Delivery, MarketStatus
 from connector.domain.order import (
     CancelSide,
     Order,
@@ -55,6 +55,9 @@ CANCELLING = frozenset(
     }
 )
 """Statuses in which VTEX's own order says that it is being, or was, cancelled (protocol 8.2)."""
+
+
+CARRIED_BY_MARKET = frozenset({Delivery.MARKETPLACE, Delivery.MARKETPLACE_STOCK})
 
 
 class Act(StrEnum):
@@ -319,6 +322,8 @@ def _forward_parcel(view: OrderView, parcel: Parcel) -> Decision | None:
         return None
     if view.can.invoice and open_step(parcel.sent):
         return Do(Act.INVOICE, number) if sendable(parcel) else None
+    if view.order.market is not None and view.order.market.delivery in CARRIED_BY_MARKET:
+        return None  # its carrier told us, and we told VTEX: nothing of it is news to it
     if view.can.tracking and tracking_changed(parcel):
         return Do(Act.TRACKING, number)
     if view.can.delivered and parcel.delivered_at is not None and open_step(parcel.delivered_step):

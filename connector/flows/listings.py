@@ -20,6 +20,7 @@ from connector.domain.pending import (
     Settlement,
 )
 from connector.domain.retry import PARKED_EVERY, jittered, settle_setback
+from connector.flows.channel import with_currency
 from connector.flows.documents import load_listings, put_listing
 from connector.flows.hub import Hub, Peers
 from connector.flows.look import Look
@@ -35,6 +36,7 @@ _LOT_CHECK_S = (5, 10, 20, 40, 60, 120, 300)
 
 async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
     """Look at every claimed SKU. Each is settled by itself: one that fails harms no other."""
+    connection = await with_currency(hub, connection)
     peers = hub.peers.of(connection, Context.LISTINGS)
     saved = await load_listings(hub.store, connection.id, [claim.key for claim in claims])
     looks = [Look(claim, saved[claim.key], saved[claim.key].value) for claim in claims]

@@ -29,6 +29,7 @@ from connector.domain.order_planner import (
 )
 from connector.domain.pending import Claim, Context, Failed, Finished, Parked, Priority, Settlement
 from connector.domain.retry import settle_setback
+from connector.flows.channel import with_currency
 from connector.flows.documents import Saved, load_orders
 from connector.flows.holds import reserved_at, update_holds
 from connector.flows.hub import Hub
@@ -48,6 +49,7 @@ _UNKNOWN_FOR = timedelta(days=3)
 
 async def orders_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
     """Work on every claimed order; each is settled by itself."""
+    connection = await with_currency(hub, connection)
     peers = hub.peers.of(connection, Context.ORDERS)
     known = await load_orders(hub.store, connection.id, [claim.key for claim in claims])
     works = []
@@ -110,7 +112,7 @@ async def _work(work: OrderWork) -> Settlement:
         return await _unknown(work)
     await _read_vtex(work)
     for result in results:
-        absorb_result(work, result)
+        await absorb_result(work, result)
     await update_holds(work)
     await work.save()
     rest = await _until_rest(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from connector.domain.connection import Purpose, Rules, Sla
 from connector.domain.divergence import Compared, explain_divergence
@@ -37,6 +38,10 @@ _FOB = frozenset({Delivery.MARKETPLACE, Delivery.MARKETPLACE_STOCK})
 _PAID = frozenset({MarketStatus.PAID, MarketStatus.SHIPPED, MarketStatus.DELIVERED})
 
 
+_REPLACE_AFTER = timedelta(minutes=30)
+"""A refused order is sent again by itself no sooner, then after twice that, and so on."""
+
+
 async def place(work: OrderWork) -> None:
     """Send the order to VTEX once everything about it holds.
 
@@ -44,6 +49,7 @@ async def place(work: OrderWork) -> None:
         Again: VTEX cannot take it now.
         Stuck: somebody must mend something first; every reason is named.
     """
+    _not_too_often(work)
     market = _market(work)
     simulated = await preflight(work, market)
     order = compose(work, market, simulated)
@@ -61,7 +67,18 @@ async def place(work: OrderWork) -> None:
     except (Throttled, Denied, NotSent):
         work.update(placement=Placement.NO)  # VTEX did not look at it
         raise
-    _judge(work, answer, simulated, paid=order.paid)
+    await _judge(work, answer, simulated, paid=order.paid)
+
+
+def _not_too_often(work: OrderWork) -> None:
+    """Whoever mentions a refused order again does not make VTEX like it better."""
+    order = work.order
+    asked = work.claim.hint.recheck or work.claim.attempts
+    if order.placement is not Placement.REFUSED or order.placement_since is None or asked:
+        return
+    wait = _REPLACE_AFTER * 2 ** min(order.placement_attempts, 6) / 2
+    if work.hub.now() < order.placement_since + wait:
+        raise Stuck(*order.reasons)
 
 
 async def _send(work: OrderWork, order: PlaceOrder) -> PlacementAnswer:
@@ -125,7 +142,12 @@ async def _simulate(work: OrderWork, market: MarketOrder) -> OrderSimulation:
 
 def _hold_off(work: OrderWork, reasons: Sequence[str]) -> None:
     """Stock and delivery may come back by themselves for a while; then a person must know."""
-    work.update(placement=Placement.REFUSED, reasons=tuple(reasons))
+    work.update(
+        placement=Placement.REFUSED,
+        placement_since=work.hub.now(),
+        placement_attempts=work.order.placement_attempts + 1,
+        reasons=tuple(reasons),
+    )
     if work.claim.attempts < _PATIENCE:
         raise Again(*reasons)
     raise Stuck(*reasons)
@@ -187,11 +209,7 @@ def _line(work: OrderWork, market: MarketOrder, line: PricedLine, item: Simulate
     if market.delivery in _FOB:
         return base
     pickup = market.delivery is Delivery.PICKUP
-    slas = [sla for sla in item.slas if sla.is_pickup == pickup]
-    if pickup:
-        wanted = market.address.pickup_point_id
-        slas = [sla for sla in slas if sla.pickup_point_id in {wanted, ""}] or slas
-    chosen = choose_sla(slas, work.connection.rules, market.sla)
+    chosen = choose_sla(fitting_slas(item, market), work.connection.rules, market.sla)
     if chosen is None:
         _hold_off(work, [f"SKU {line.sku}: no delivery option fits the order and the rules"])
         return base
@@ -208,6 +226,16 @@ def _line(work: OrderWork, market: MarketOrder, line: PricedLine, item: Simulate
 def _with(line: PlaceLine, **fields: object) -> PlaceLine:
     values = {name: getattr(line, name) for name in PlaceLine.__slots__}
     return PlaceLine(**(values | fields))
+
+
+def fitting_slas(item: SimulatedItem, market: MarketOrder) -> list[simulation.Sla]:
+    """The options of the kind the buyer chose: delivered, or picked up at that very point."""
+    pickup = market.delivery is Delivery.PICKUP
+    slas = [sla for sla in item.slas if sla.is_pickup == pickup]
+    if not pickup:
+        return slas
+    wanted = market.address.pickup_point_id
+    return [sla for sla in slas if sla.pickup_point_id in {wanted, ""}] or slas
 
 
 def choose_sla(slas: Sequence[simulation.Sla], rules: Rules, bought: str) -> simulation.Sla | None:
@@ -227,7 +255,7 @@ def choose_sla(slas: Sequence[simulation.Sla], rules: Rules, bought: str) -> sim
 # --- judging --------------------------------------------------------------------------------------
 
 
-def _judge(
+async def _judge(
     work: OrderWork, answer: PlacementAnswer, simulated: OrderSimulation, *, paid: bool
 ) -> None:
     """What VTEX's immediate answer means."""
@@ -241,10 +269,10 @@ def _judge(
         # It may have been created all the same: the intent stays, VTEX is asked first.
         raise Again(*answer.verdict.reasons)
     else:
-        refuse(work, answer.verdict, simulated)
+        await refuse(work, answer.verdict, simulated)
 
 
-def absorb_result(work: OrderWork, result: ResultTold) -> None:
+async def absorb_result(work: OrderWork, result: ResultTold) -> None:
     """What the order integration reported later (protocol 6.4)."""
     details = [ErrorDetail(normalise_code(code)) for code in (result.code, *result.codes)]
     verdict = react(200, details)
@@ -260,7 +288,7 @@ def absorb_result(work: OrderWork, result: ResultTold) -> None:
         work.update(placement=Placement.NO)
         raise Again(*verdict.reasons)
     else:
-        refuse(work, verdict, None)
+        await refuse(work, verdict, None)
 
 
 def _approved(work: OrderWork, verdict: Verdict, *, success: bool) -> None:
@@ -270,7 +298,7 @@ def _approved(work: OrderWork, verdict: Verdict, *, success: bool) -> None:
         work.update(authorize=Step.NO)
 
 
-def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation | None) -> None:
+async def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation | None) -> None:
     """VTEX does not take the order: keep it, say why, and what helps.
 
     Raises:
@@ -284,7 +312,8 @@ def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation | None)
         return
     work.update(placement=Placement.REFUSED, reasons=reasons, authorize=Step.NO)
     if verdict.kind is ReactionKind.DIVERGENCE:
-        text = divergence(work, simulated) if simulated is not None else "; ".join(reasons)
+        now = simulated or await _simulate(work, _market(work))
+        text = divergence(work, now)
         work.update(divergence=text)
         work.tell(text, status=Status.ERROR, once="divergence")
         raise Stuck(text)
@@ -351,7 +380,7 @@ def divergence(work: OrderWork, simulated: OrderSimulation) -> str:
         expected = item.price_minor * line.quantity if item is not None else 0
         lines.append(Compared(f"SKU {line.sku} x {line.quantity}", charged, expected))
         if item is not None and market.delivery not in _FOB:
-            chosen = choose_sla(item.slas, work.connection.rules, market.sla)
+            chosen = choose_sla(fitting_slas(item, market), work.connection.rules, market.sla)
             expected_freight += chosen.price_minor if chosen is not None else 0
     freight = Compared("freight", freight_total(market), expected_freight)
     discount = market.discount_minor + sum(line.discount_minor for line in market.lines)

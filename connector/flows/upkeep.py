@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from connector.domain.connection import Connection, ConnectionState
-from connector.domain.entries import Direction, Entry, Operation, Status
 from connector.domain.pending import (
     Claim,
     Context,
@@ -19,6 +18,7 @@ from connector.domain.pending import (
     Settlement,
 )
 from connector.domain.retry import jittered, settle_setback
+from connector.flows.channel import refresh_channel
 from connector.flows.documents import LISTING, load_connection
 from connector.flows.erasure import erase_old_orders
 from connector.flows.hub import Hub
@@ -27,7 +27,7 @@ from connector.flows.secrets import prune
 from connector.flows.setbacks import PEER_ERRORS, Again, Stuck, setback
 from connector.flows.upkeep_jobs import Job
 from connector.ports import Conflict, Document, LeaseLost, Put, Settle, Write
-from connector.vtex.catalog import list_skus, sales_channel
+from connector.vtex.catalog import list_skus
 
 CURSOR, PROGRESS = "cursor", "progress"
 PAGE = 1000
@@ -64,15 +64,8 @@ async def _one(hub: Hub, connection: Connection, claim: Claim) -> None:
 
 
 async def _channel(hub: Hub, connection: Connection) -> datetime:
-    """Learn the sales channel's currency, and whether it still sells (protocol 4.10)."""
-    channel = await sales_channel(hub.peers.of(connection, Context.UPKEEP).vtex)
-    saved = await load_connection(hub.store, connection.id)
-    if saved is not None and saved.value.currency != channel.currency:
-        changed = saved.value.model_copy(update={"currency": channel.currency})
-        await hub.book.save(saved, changed)
-    if not channel.active:
-        text = f"trade policy {channel.id} is inactive in VTEX: no new products are listed"
-        await hub.store.commit([_entry(hub, connection, text, Status.WARNING)])
+    """Learn the sales channel's currency, and whether it still sells."""
+    await refresh_channel(hub, connection)
     return hub.now() + jittered(_CHANNEL_EVERY, hub.rng)
 
 
@@ -229,15 +222,3 @@ async def _document(hub: Hub, connection: Connection, kind: str, key: str) -> Do
 
 def _with(saved: Document, body: str) -> Document:
     return Document(saved.kind, saved.connection, saved.key, body, saved.state, saved.version)
-
-
-def _entry(hub: Hub, connection: Connection, message: str, status: Status) -> Entry:
-    return Entry(
-        connection=connection.id,
-        at=hub.now(),
-        subject=connection.id,
-        operation=Operation.CATALOG_CHANGE,
-        direction=Direction.TO_MARKETPLACE,
-        status=status,
-        message=message,
-    )

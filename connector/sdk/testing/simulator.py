@@ -195,7 +195,7 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # --- control API --------------------------------------------------------------------------------
+    # --- control API ------------------------------------------------------------------------------
 
     @route("GET", "/_sim/ledger")
     async def sim_ledger(self, request: Request) -> Response:

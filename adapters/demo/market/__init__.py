@@ -1,0 +1,1 @@
+"""The simulated Demo Market: its state and both halves of its API."""

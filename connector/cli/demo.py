@@ -1,0 +1,63 @@
+"""``connector demo``: the whole hub between two simulators, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from connector.cli.printing import examples
+from connector.sandbox.server import FAULT_LEVELS
+
+
+@click.command(
+    epilog=examples(
+        "connector demo",
+        "connector demo --skus 2000 --orders 200 --faults hard --seed 7",
+        "connector demo --json report.json --keep ./demo-run",
+    )
+)
+@click.option("--skus", type=click.IntRange(min=1), default=100, show_default=True,
+              help="SKUs in the simulated store.")  # fmt: skip
+@click.option("--orders", type=click.IntRange(min=0), default=20, show_default=True,
+              help="Orders that buyers place on the simulated marketplace.")  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same events.")
+@click.option("--faults", type=click.Choice(FAULT_LEVELS), default="normal", show_default=True,
+              help="How often both sides fail, time out and repeat themselves.")  # fmt: skip
+@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=60.0,
+              show_default=True, help="How much faster than the wall time passes.")  # fmt: skip
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Keep ledger and logs there.")  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
+              metavar="FILE", help="Also write the report there.")  # fmt: skip
+@click.option("--adapter", default="demo", show_default=True,
+              help="Any adapter that brings a simulator.")  # fmt: skip
+def demo(  # noqa: PLR0917 - click passes them by keyword
+    skus: int,
+    orders: int,
+    seed: int,
+    faults: str,
+    time_scale: float,
+    keep: Path | None,
+    json_file: Path | None,
+    adapter: str,
+) -> None:
+    """Run a store, a marketplace and the hub between them, break things, and report.
+
+    Nothing leaves this machine. Exits with 1 if anything was lost, doubled or wrong.
+    """
+    from connector.sandbox.demo import DemoOptions, run_demo  # noqa: PLC0415 - brings the drivers
+
+    options = DemoOptions(
+        skus=skus,
+        orders=orders,
+        seed=seed,
+        faults=faults,
+        time_scale=time_scale,
+        keep=keep,
+        json_file=json_file,
+        adapter=adapter,
+    )
+    sys.exit(asyncio.run(run_demo(options)))

@@ -1,0 +1,72 @@
+"""``connector serve`` and ``connector settings``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import click
+
+from connector.cli.printing import examples, json_option, note, print_json
+from connector.cli.running import Stop, read_settings
+from connector.settings import (
+    PREFIX,
+    Settings,
+    SettingsError,
+    reference_markdown,
+    unknown_names,
+)
+
+ROLES = ("all", "web", "worker")
+
+
+@click.command(
+    epilog=examples(
+        "connector serve",
+        "connector serve --role worker --adapter mercadolivre --adapter demo",
+    )
+)
+@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True,
+              help="Take calls (web), do the work (worker), or both.")  # fmt: skip
+@click.option("--adapter", "adapters", multiple=True, metavar="NAME",
+              help="A worker of only these marketplaces; may be repeated.")  # fmt: skip
+def serve(role: str, adapters: tuple[str, ...]) -> None:
+    """Run the hub until SIGTERM; what was begun is finished first.
+
+    Everything else is set by environment variables: see connector settings.
+    """
+    from connector.bootstrap import serve as run_hub  # noqa: PLC0415 - drivers only where needed
+
+    settings = read_settings()
+    for name in unknown_names(os.environ):
+        note(f"warning: {name} is no setting of this version (see connector settings)")
+    try:
+        code = asyncio.run(run_hub(settings, role=role, adapters=adapters))
+    except SettingsError as error:
+        raise Stop(str(error)) from None
+    sys.exit(code)
+
+
+@click.command("settings", epilog=examples("connector settings", "connector settings --json"))
+@json_option
+def settings_(as_json: bool) -> None:
+    """Print every setting of the hub: its environment variable, default and meaning."""
+    if not as_json:
+        click.echo(reference_markdown())
+        return
+    print_json(
+        [
+            {
+                "variable": f"{PREFIX}{name.upper()}",
+                "default": _plain(field.get_default(call_default_factory=True, validated_data={})),
+                "meaning": field.description or "",
+            }
+            for name, field in Settings.model_fields.items()
+        ]
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,119 @@
+"""The public server: which path leads to whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from connector.flows.hub import Hub
+from connector.flows.secrets import digest
+from connector.web import app_base, webhooks
+from connector.web.directory import Directory
+from connector.web.errors import Refused, answer_to, log_failure
+from connector.web.incoming import split
+from connector.web.logs import read_log
+from connector.web.notifications import notify
+from connector.web.services import result, serve
+
+SERVER_OPTIONS: Mapping[str, Any] = {
+    "access_log": None,  # paths carry secrets
+    "keepalive_timeout": 75.0,
+    "lingering_time": 2.0,
+}
+
+
+class PublicSite:
+    """Answers everything that VTEX, its app and marketplaces send.
+
+    Paths are matched as they were sent, because an encoded slash may be part of an invoice's
+    number, and without aiohttp's router, which costs a third of a notification's time.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        app_secret: str = "",
+        app_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._hub = hub
+        self._directory = Directory(hub)
+        self._app_digest = digest(app_secret) if app_secret else ""
+        self._doors = webhooks.app_doors(hub.registry, app_settings or {})
+
+    def server(self) -> web.Server:
+        """An aiohttp server for this site; what was taken is finished even if nobody listens."""
+        return web.Server(self.handle, handler_cancellation=False, **SERVER_OPTIONS)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever happens."""
+        began = time.monotonic()
+        parts = split(request)
+        route = "unknown"
+        try:
+            route = route_of(parts)
+            return await self._answer(route, request, parts)
+        # The last resort: a mistake of ours must not show its insides to a stranger.
+        except Exception as error:  # noqa: BLE001
+            response = answer_to(error)
+            log_failure(error, route, response.status, time.monotonic() - began)
+            self._hub.metrics.count("web_refused_total", route=route, status=str(response.status))
+            return response
+
+    async def _answer(
+        self, route: str, request: web.BaseRequest, parts: tuple[str, ...]
+    ) -> web.StreamResponse:
+        hub, directory = self._hub, self._directory
+        match route:
+            case "notification":
+                return await notify(hub, request, parts[2], parts[3])
+            case "orders":
+                return await serve(hub, request, parts[2], parts[3], parts[6:])
+            case "result":
+                return await result(hub, request, parts[2], parts[3])
+            case "webhook":
+                return await webhooks.webhook(hub, request, parts[2], parts[3])
+            case "log":
+                account = parts[4] if len(parts) == 6 else ""
+                return await read_log(hub, request, parts[2], parts[3], account)
+            case "app-webhook":
+                door = self._doors.get(parts[3])
+                return await webhooks.app_webhook(hub, request, directory, door, parts[4])
+            case "app-catalog":
+                app_base.enter_app(self._app_digest, parts[3])
+                return await app_base.catalog(hub, request, directory)
+            case "app-config":
+                app_base.enter_app(self._app_digest, parts[3])
+                return await app_base.store_config(hub, request, directory)
+            case _:
+                raise Refused
+
+
+def route_of(parts: tuple[str, ...]) -> str:
+    """The name of the route a path belongs to."""
+    match parts:
+        case ("vtex", "v1", "app", _, *rest):
+            return _APP.get(tuple(rest), "unknown")
+        case ("vtex", "v1", _, _, "api" | "catalog", "notification"):
+            return "notification"
+        case ("vtex", "v1", _, _, "pub" | "pvt", "orders", *_):
+            return "orders"
+        case ("vtex", "v1", _, _, "order-integration", "notification", "processing-result"):
+            return "result"
+        case ("vtex", "v1", _, _, "logs") | ("vtex", "v1", _, _, _, "logs"):
+            return "log"
+        case ("marketplace", "v1", "app", _, _):
+            return "app-webhook"
+        case ("marketplace", "v1", _, _):
+            return "webhook"
+        case _:
+            return "unknown"
+
+
+_APP = {
+    ("catalog", "notification"): "app-catalog",
+    ("store-config", "notification"): "app-config",
+}
