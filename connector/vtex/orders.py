@@ -185,13 +185,13 @@ async def authorize_classic(session: Session, ref: str) -> PlacementAnswer:
     )
     response = await _send(session, request)
     answer = _answer(session, response, ref, order_id)
-    if response.status == 404 and not parse_known(answer.verdict):
+    if response.status == 404 and not _has_code(answer.verdict):
         verdict = replace(answer.verdict, kind=ReactionKind.NOT_YET)
         return PlacementAnswer(verdict.kind, verdict)
     return answer
 
 
-def parse_known(verdict: Verdict) -> bool:
+def _has_code(verdict: Verdict) -> bool:
     """Whether a verdict rests on a code of its own rather than on the HTTP status."""
     return any(code not in {"", "1"} for code in verdict.codes)
 
