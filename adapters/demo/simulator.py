@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from adapters.demo.market.base import problem
 from adapters.demo.market.buying import NotPossibleError
-from adapters.demo.market.orders import OrderSide
+from adapters.demo.market.stall import Stall
 from adapters.demo.market.state import NotSold, SimCart, SimListing
 from connector.sdk import Request, Response, json_response
 from connector.sdk.testing.simulator import route
@@ -19,7 +19,7 @@ from connector.sdk.testing.simulator import route
 __all__ = ["DemoMarketSimulator"]
 
 
-class DemoMarketSimulator(OrderSide):
+class DemoMarketSimulator(Stall):
     """The marketplace with its control API; see the README for both."""
 
     @route("GET", "/_sim/listings")

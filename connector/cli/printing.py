@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,9 +64,21 @@ def print_pairs(value: Mapping[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, content in value.items():
-        table.add_row(Text(name), Text(_cell(content)))
+    for name, content in _lines("", value):
+        table.add_row(Text(name), Text(content))
     _console().print(table)
+
+
+def _lines(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every field of a thing and of the things in it; what is empty is left out."""
+    for name, content in value.items():
+        if isinstance(content, dict):
+            yield from _lines(f"{prefix}{name}.", content)
+        elif isinstance(content, list) and any(isinstance(each, dict) for each in content):
+            for number, each in enumerate(content, 1):
+                yield f"{prefix}{name} {number}", _cell(each)
+        elif content not in (None, "", []):
+            yield f"{prefix}{name}", _cell(content)
 
 
 def amount(minor: int | None, currency: str) -> str:
@@ -89,7 +101,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, dict):
-        return ", ".join(f"{name}={_cell(each)}" for name, each in value.items())
+        known = {name: _cell(each) for name, each in value.items()}
+        return ", ".join(f"{name}={text}" for name, text in known.items() if text)
     if isinstance(value, list | tuple):
         return "; ".join(_cell(each) for each in value)
     return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -62,10 +63,19 @@ def with_hub(work: Callable[[Hub], Awaitable[T]]) -> T:
     """Open the hub that the settings describe, do the work, close it."""
     settings = read_settings()
 
-    async def opened() -> T:
-        from connector.bootstrap import open_hub  # noqa: PLC0415 - drivers only where needed
+    # Imported late: help must not wait for the drivers.
+    from connector.bootstrap import StartError, open_hub  # noqa: PLC0415
+    from connector.drivers import logs  # noqa: PLC0415
 
-        async with open_hub(settings) as hub:
-            return await work(hub)
+    # Stdout belongs to what the command prints.
+    level = "DEBUG" if settings.log_level == "DEBUG" else "ERROR"
+    logs.configure(logs.Redactor(settings.secrets()), level=level, stream=sys.stderr, json=False)
+
+    async def opened() -> T:
+        try:
+            async with open_hub(settings) as hub:
+                return await work(hub)
+        except StartError as error:
+            raise Stop(str(error)) from None
 
     return run(opened())

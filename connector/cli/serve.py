@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from connector.cli.printing import examples, json_option, note, print_json
-from connector.cli.running import Stop, read_settings
-from connector.settings import (
-    PREFIX,
-    Settings,
-    SettingsError,
-    reference_markdown,
-    unknown_names,
-)
+from connector.cli.printing import examples, json_option, print_json
+from connector.cli.running import read_settings
+from connector.settings import PREFIX, Settings, reference_markdown
 
 ROLES = ("all", "web", "worker")
 
@@ -32,21 +25,15 @@ ROLES = ("all", "web", "worker")
               help="Take calls (web), do the work (worker), or both.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="NAME",
               help="A worker of only these marketplaces; may be repeated.")  # fmt: skip
-def serve(role: str, adapters: tuple[str, ...]) -> None:
+def serve(role: Literal["all", "web", "worker"], adapters: tuple[str, ...]) -> None:
     """Run the hub until SIGTERM; what was begun is finished first.
 
     Everything else is set by environment variables: see connector settings.
     """
-    from connector.bootstrap import serve as run_hub  # noqa: PLC0415 - drivers only where needed
+    from connector.bootstrap import serve as run_hub  # noqa: PLC0415 - help needs no drivers
 
     settings = read_settings()
-    for name in unknown_names(os.environ):
-        note(f"warning: {name} is no setting of this version (see connector settings)")
-    try:
-        code = asyncio.run(run_hub(settings, role=role, adapters=adapters))
-    except SettingsError as error:
-        raise Stop(str(error)) from None
-    sys.exit(code)
+    sys.exit(asyncio.run(run_hub(settings, role=role, adapters=adapters or None)))
 
 
 @click.command("settings", epilog=examples("connector settings", "connector settings --json"))

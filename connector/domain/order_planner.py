@@ -170,12 +170,11 @@ def _partly_cancelled(view: OrderView) -> Decision | None:
     market = view.order.market
     if market is None or not market.partly_cancelled:
         return None
-    return _ask_aside(
-        view,
-        "partly-cancelled",
-        "the marketplace cancelled part of the order; VTEX takes whole cancellations only",
-        market.cancel_reason or "no reason given",
-    )
+    what = "the marketplace cancelled part of the order; VTEX takes whole orders only"
+    ask = _ask_aside(view, "partly-cancelled", what, market.cancel_reason or "no reason given")
+    if ask is None and view.order.placement in {Placement.NO, Placement.REFUSED}:
+        return Rest(view.now + view.watch)  # placing all of it would be wrong
+    return ask
 
 
 def _cancelled_on_market(view: OrderView) -> Decision | None:
@@ -404,8 +403,8 @@ _RULES: tuple[Rule, ...] = (
     _not_known,
     _cancelled_on_market,
     _cancelled_by_seller,
-    _place,
     _partly_cancelled,
+    _place,
     _accept,
     _authorize,
     _forward,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_UP, Decimal
 
 from connector.domain.marketorder import Delivery, Line, MarketOrder
 
@@ -19,27 +18,18 @@ class DoesNotAddUp(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line as VTEX takes it; ``price_minor`` is per measurement unit, shipping for the line."""
+    """A line as VTEX takes it; ``price_minor`` is per sold unit, shipping for the whole line."""
 
     sku: str
     quantity: int
     price_minor: int
     shipping_minor: int = 0
     tax_minor: int = 0
-    unit_multiplier: float = 1.0
 
     @property
     def total_minor(self) -> int:
-        """What VTEX computes for the goods of this line (protocol 6.1)."""
-        return goods_of(self.price_minor, self.quantity, self.unit_multiplier)
-
-
-def goods_of(price_minor: int, quantity: int, unit_multiplier: float) -> int:
-    """Price per measurement unit x quantity x unit multiplier, rounded half up once a line."""
-    if unit_multiplier == 1:
-        return price_minor * quantity
-    exact = Decimal(price_minor * quantity) * Decimal(str(unit_multiplier))
-    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+        """What the goods of this line cost."""
+        return self.price_minor * self.quantity
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:
@@ -58,7 +48,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def fold(order: MarketOrder, multipliers: dict[str, float]) -> tuple[PricedLine, ...]:
+def fold(order: MarketOrder) -> tuple[PricedLine, ...]:
     """The order's lines with every discount inside prices and freight; the sum equals the total.
 
     Raises:
@@ -80,8 +70,7 @@ def fold(order: MarketOrder, multipliers: dict[str, float]) -> tuple[PricedLine,
     carries_freight = order.delivery in {Delivery.SELLER, Delivery.PICKUP}
     folded: list[PricedLine] = []
     for line, total, share in zip(lines, goods, freight, strict=True):
-        multiplier = multipliers.get(line.sku, 1.0)
-        folded.extend(_price_line(line, total, share, multiplier, carries_freight))
+        folded.extend(_price_line(line, total, share, carries_freight=carries_freight))
     _verify(folded, order)
     return tuple(folded)
 
@@ -140,40 +129,21 @@ def _take_off(goods: list[int], lines: Sequence[Line], discount: int) -> list[in
     return after
 
 
-def _price_line(
-    line: Line, total: int, share: int, multiplier: float, carries_freight: bool
-) -> list[PricedLine]:
+def _price_line(line: Line, total: int, share: int, *, carries_freight: bool) -> list[PricedLine]:
+    unit, residue = divmod(total, line.quantity)
     priced = PricedLine(
         sku=line.sku,
         quantity=line.quantity,
-        price_minor=_unit_price(total, line.quantity, multiplier),
+        price_minor=unit,
         shipping_minor=line.shipping_minor + share,
         tax_minor=line.tax_minor,
-        unit_multiplier=multiplier,
     )
-    residue = total - priced.total_minor
     if residue == 0:
         return [priced]
     if carries_freight:
         return [replace(priced, shipping_minor=priced.shipping_minor + residue)]
-    if multiplier != 1:
-        raise DoesNotAddUp(f"SKU {line.sku} is sold by {multiplier:g} units: no exact unit price")
-    dearer = replace(
-        priced, quantity=residue, price_minor=priced.price_minor + 1, shipping_minor=0, tax_minor=0
-    )
+    dearer = PricedLine(sku=line.sku, quantity=residue, price_minor=unit + 1)
     return [replace(priced, quantity=line.quantity - residue), dearer]
-
-
-def _unit_price(total: int, quantity: int, multiplier: float) -> int:
-    """The largest price per measurement unit with which the line costs no more than ``total``."""
-    if multiplier == 1:
-        return total // quantity
-    price = int(Decimal(total) / Decimal(quantity) / Decimal(str(multiplier)))
-    while goods_of(price + 1, quantity, multiplier) <= total:
-        price += 1
-    while price > 0 and goods_of(price, quantity, multiplier) > total:
-        price -= 1
-    return price
 
 
 def _verify(lines: Sequence[PricedLine], order: MarketOrder) -> None:

@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from connector.domain.clock import Clock
 from connector.domain.entries import Entry
 from connector.domain.pending import Claim, Context, PendingRow
+from connector.drivers import sqlite_pending as pending
 from connector.drivers import sqlite_reads as reads
 from connector.drivers import sqlite_writes as writing
 from connector.drivers.sqlite_schema import connect, create, path_of, to_micros
@@ -96,14 +97,14 @@ class SqliteStore:
         moment, until = to_micros(now), to_micros(lease_until)
 
         def job(db: sqlite3.Connection, _now: int) -> list[Claim]:
-            return writing.claim(db, connection, context, limit=limit, now=moment, until=until)
+            return pending.claim(db, connection, context, limit=limit, now=moment, until=until)
 
         return cast("list[Claim]", await self._submit(job))
 
     async def renew(self, claims: Sequence[Claim], *, lease_until: datetime) -> None:
         """Extend leases that are still held."""
         if claims:
-            await self._submit(lambda db, _now: writing.renew(db, claims, lease_until))
+            await self._submit(lambda db, _now: pending.renew(db, claims, lease_until))
 
     async def forget(self, *, entries_before: datetime) -> int:
         """Delete log entries that are too old, in portions that others can get between."""

@@ -33,6 +33,7 @@ _COMPARED = 5
 _READ = 20
 _EVIDENCE = 200
 _LOCAL = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
+_WAY_OUT = "the hub's way out (a private or plain http address: CONNECTOR_ALLOW_HOSTS)"
 _SETUP = "License Manager, the role of the hub's key"
 
 
@@ -69,7 +70,7 @@ class _Checkup:
         elif isinstance(error, Held | NoAnswer | Unwell | Throttled | RetryLater):
             self.found(name, None, f"no answer now: {_told(error)}", "check again later")
         elif isinstance(error, HttpFailure):
-            self.found(name, False, str(error), "check the address and the hub's way out")
+            self.found(name, False, str(error), f"check the address, and {_WAY_OUT}")
         else:
             self.found(name, False, _told(error), fix)
 
@@ -141,7 +142,7 @@ async def _check_account(checkup: _Checkup) -> bool:
     try:
         good = await validate_keys(checkup.peers.vtex)
     except HttpFailure as error:
-        mend = f"check the account's name ({connection.account}) and the hub's way out"
+        mend = f"check the account's name ({connection.account}), and {_WAY_OUT}"
         checkup.found("account", False, f"{connection.vtex_url}: {error}", mend)
         return False
     except VtexError as error:

@@ -158,9 +158,8 @@ def _hold_off(work: OrderWork, reasons: Sequence[str]) -> None:
 
 def compose(work: OrderWork, market: MarketOrder, simulated: OrderSimulation) -> PlaceOrder:
     """The order as VTEX takes it: discounts folded, delivery chosen, gaps filled, checked."""
-    multipliers = {sku: item.unit_multiplier for sku, item in simulated.items.items()}
     try:
-        priced = fold(market, multipliers)
+        priced = fold(market)
     except DoesNotAddUp as error:
         work.tell(f"order {work.order.key}: {error}", code="I", status=Status.ERROR, once="I")
         raise Stuck(str(error)) from error
@@ -200,7 +199,7 @@ def _line(work: OrderWork, market: MarketOrder, line: PricedLine, item: Simulate
         quantity=line.quantity,
         price_minor=line.price_minor,
         shipping_minor=line.shipping_minor,
-        unit_multiplier=line.unit_multiplier,
+        unit_multiplier=item.unit_multiplier,
         measurement_unit=item.measurement_unit,
     )
     if market.delivery is Delivery.MARKETPLACE_STOCK and market.warehouse_id:

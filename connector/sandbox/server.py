@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -15,6 +16,7 @@ from connector.sdk.testing.simulator import Dropped, Faults
 
 _SET_BY_SERVER = frozenset({"content-length", "transfer-encoding", "connection", "date", "server"})
 _TIMEOUT_S = 10.0
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 FAULT_LEVELS = ("none", "normal", "hard")
 """How much goes wrong on calls into a simulator."""
 
@@ -93,14 +95,14 @@ class OutboundHttp:
             async with self._opened().request(
                 request.method,
                 URL(_with_query(request.url, request.query), encoded=True),
-                data=request.body or None,
+                data=BytesIO(request.body) if request.body else None,  # sent in pieces
                 headers=dict(request.headers),
                 allow_redirects=False,
                 timeout=timeout,
             ) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, headers, await answer.read())
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, ValueError) as error:
+        except (*_NOT_SENT, ValueError) as error:
             raise NotSent(type(error).__name__) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NoAnswer(type(error).__name__) from error

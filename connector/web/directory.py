@@ -36,8 +36,8 @@ class Directory:
     async def by_tenant(self, adapter: str, tenant: str) -> Sequence[Connection]:
         """The connections of one account on a marketplace."""
         key = adapter, tenant
-        found = (await self._read(_FRESH_S)).tenants.get(key)
-        return found or (await self._read(_FRESH_MISS_S)).tenants.get(key, ())
+        found = (await self._read(_FRESH_S)).tenants.get(key, [])
+        return found or (await self._read(_FRESH_MISS_S)).tenants.get(key, [])
 
     async def by_affiliate(self, account: str, affiliate: str) -> Connection | None:
         """The connection of one affiliate."""

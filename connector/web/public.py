@@ -51,9 +51,9 @@ class PublicSite:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         began = time.monotonic()
-        parts = split(request)
         route = "unknown"
         try:
+            parts = split(request)
             route = route_of(parts)
             return await self._answer(route, request, parts)
         # The last resort: a mistake of ours must not show its insides to a stranger.
@@ -113,7 +113,7 @@ def route_of(parts: tuple[str, ...]) -> str:
             return "unknown"
 
 
-_APP = {
+_APP: Mapping[tuple[str, ...], str] = {
     ("catalog", "notification"): "app-catalog",
     ("store-config", "notification"): "app-config",
 }

@@ -16,15 +16,14 @@ def listings(world: World) -> list[str]:
     channel = world.vtex_settings.sales_channel
     for sku, truth in world.vtex.truth(channel).items():
         listing = world.market.listings.get(sku)
-        record = world.vtex.catalog.skus[sku]
-        active = record.active and world.vtex.catalog.products[record.product_id].active
-        sellable = truth.sellable and active and truth.assigned
+        record = world.vtex.catalog.skus[int(sku)]
+        sellable = truth.sellable and truth.assigned
         offered = listing is not None and not listing.blocked and listing.stock > 0
         if not sellable:
             if offered:
                 wrong.append(f"{sku} can be bought but VTEX does not sell it")
         elif listing is None:
-            if truth.stock > 0:
+            if truth.stock > 0 and record.images:  # without one the marketplace refuses it
                 wrong.append(f"{sku} is not listed")
         elif (listing.price_minor, listing.stock) != (truth.price, truth.stock):
             there = (listing.price_minor, listing.stock, listing.blocked)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from random import Random
 
 from adapters.demo.market.buying import NotPossibleError
-from connector.sandbox.vtexsim.errors import WrongStatusError
+from connector.sandbox.vtexsim import WrongStatusError
 from connector.sandbox.vtexsim.settings import DivergenceRule
 from connector.sdk.testing.simulator import Faults
 from tests.simulation.world import World

@@ -12,9 +12,10 @@ from adapters.demo.market.listings import ListingSide
 from adapters.demo.market.sale import SaleOptions, make_orders, too_cheap
 from adapters.demo.market.state import NotSold, SimCart, SimOrder, stamp
 from adapters.demo.market.webhooks import WebhookSide
+from connector.sdk.testing.market import NotPossible
 
 
-class NotPossibleError(Exception):
+class NotPossibleError(NotPossible):
     """The cart is not in a state that allows this."""
 
 
@@ -120,6 +121,8 @@ class BuyingSide(ListingSide, WebhookSide):
         order.change = len(self._changed)
         self._changed_at.append(order.updated_at)
         self._changed.append(order)
+        if order.status == "paid":
+            self.carts[order.cart_id].paid = True
         self.record(kind, order_id=order.order_id, status=order.status)
         self.announce(kind, order)
 

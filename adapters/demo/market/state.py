@@ -177,6 +177,8 @@ class SimCart:
     accepts: int = 0
     cancels: int = 0
     cancelled_by: str = ""
+    paid: bool = False
+    """Whether it was ever paid, whatever became of it since."""
 
     @property
     def living(self) -> list[SimOrder]:

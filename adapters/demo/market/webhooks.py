@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from adapters.demo.market.base import Market
@@ -32,6 +33,8 @@ class WebhookSide(Market):
     def __init__(self, **everything: Any) -> None:
         super().__init__(**everything)
         self.webhooks = WebhookCounts()
+        self.told: dict[str, datetime] = {}
+        """When the seller first heard of each cart: a webhook was taken, or the cart was read."""
 
     def announce(self, kind: str, order: SimOrder) -> None:
         """Send one event to every address that is set."""
@@ -80,6 +83,7 @@ class WebhookSide(Market):
             self.record("webhook.sent", event_id=event["event_id"], status=status)
             if response is not None and response.ok:
                 self.webhooks.delivered += 1
+                self.told.setdefault(event["cart_id"], self.now())
                 return
             await self.clock.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_S)

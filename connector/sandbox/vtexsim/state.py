@@ -256,5 +256,7 @@ class Catalog:
         return path
 
     def is_active(self, sku: Sku) -> bool:
-        """Whether the SKU and its product are both active."""
-        return sku.active and self.products[sku.product_id].active
+        """Whether the SKU, its product and its brand are all active."""
+        product = self.products[sku.product_id]
+        brand = self.brands.get(product.brand_id)
+        return sku.active and product.active and (brand is None or brand.active)

@@ -1,0 +1,339 @@
+"""Puts the hub together and runs it; the only file that knows drivers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal, Self
+
+import structlog
+from aiohttp import web
+
+from connector.domain.clock import Clock
+from connector.drivers import logs
+from connector.drivers.breakers import Breakers
+from connector.drivers.clock import SystemClock
+from connector.drivers.http import HttpPool
+from connector.drivers.memory_broker import MemoryBroker
+from connector.drivers.metrics import PrometheusMetrics
+from connector.drivers.sqlite_schema import path_of
+from connector.drivers.sqlite_store import SqliteStore
+from connector.drivers.vault import AesVault, generate_key
+from connector.flows.hub import Hub, PeerBook
+from connector.flows.turns import Workers
+from connector.peerbook import LivePeers
+from connector.ports import Broker, Metrics, Store, StoreUnavailable, Vault
+from connector.sdk.registry import AdapterRegistry, discover
+from connector.settings import Settings, SettingsError, host_port, unknown_names
+from connector.web.admin import AdminSite, Readiness
+from connector.web.public import PublicSite
+
+RoleName = Literal["all", "web", "worker"]
+CANNOT_START = 2
+_BACKLOG = 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The hub cannot start; the message says why and what to do."""
+
+
+# --- the hub --------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: Settings,
+    *,
+    store: Store | None = None,
+    broker: Broker | None = None,
+    clock: Clock | None = None,
+    vault: Vault | None = None,
+    metrics: Metrics | None = None,
+    registry: AdapterRegistry | None = None,
+    peers: PeerBook | None = None,
+) -> AsyncIterator[Hub]:
+    """Open a hub with the drivers that the settings name; whatever is handed in takes their place.
+
+    What is handed in is left open at the end.
+
+    Raises:
+        StartError: something cannot be opened.
+    """
+    async with AsyncExitStack() as closing:
+        clock = clock or SystemClock(settings.time_scale, settings.clock_epoch)
+        vault = vault or _open_vault(settings)
+        if store is None:
+            store = _open_store(settings, clock)
+            closing.push_async_callback(store.close)
+        if broker is None:
+            broker = MemoryBroker()
+            closing.push_async_callback(broker.close, drain_s=0)
+        metrics = metrics or PrometheusMetrics()
+        registry = registry or discover()
+        if peers is None:
+            pool = HttpPool(
+                clock=clock,
+                metrics=metrics,
+                allow_hosts=settings.allow_hosts,
+                breakers=Breakers(clock),
+            )
+            closing.push_async_callback(pool.close)
+            peers = LivePeers(
+                pool=pool,
+                vault=vault,
+                registry=registry,
+                clock=clock,
+                concurrency=settings.concurrency,
+                limits=settings.limits,
+            )
+        hub = Hub(
+            store=store,
+            broker=broker,
+            clock=clock,
+            vault=vault,
+            metrics=metrics,
+            registry=registry,
+            peers=peers,
+            public_url=settings.public_url,
+            lease_s=settings.lease_s,
+            batch=settings.batch,
+        )
+        closing.push_async_callback(hub.bell.close)
+        yield hub
+
+
+def _open_vault(settings: Settings) -> Vault:
+    try:
+        return AesVault(vault_keys(settings))
+    except (ValueError, OSError) as error:
+        raise StartError(f"CONNECTOR_SECRET_KEY: {error}") from error
+
+
+def _open_store(settings: Settings, clock: Clock) -> Store:
+    try:
+        return SqliteStore(settings.store_url, clock)
+    except (StoreUnavailable, ValueError, OSError) as error:
+        raise StartError(f"CONNECTOR_STORE_URL: {error}") from error
+
+
+def vault_keys(settings: Settings) -> list[str]:
+    """The keys that seal secrets; where none is set, those of a file beside the store.
+
+    Raises:
+        StartError: the file is lost, or others may read it.
+    """
+    if settings.secret_key is not None:
+        keys = settings.secret_key.get_secret_value().split(",")
+        return [key.strip() for key in keys if key.strip()]
+    store = path_of(settings.store_url)
+    place = key_file(store)
+    used = store.exists() and store.stat().st_size > 0  # asked first: another process may start now
+    if not place.exists():
+        if used:
+            raise StartError(
+                f"{store} exists but its key does not: put {place} back, or set"
+                " CONNECTOR_SECRET_KEY to the key it was used with"
+            )
+        _make_key(place)
+    if place.stat().st_mode & 0o077:
+        raise StartError(f"others may read {place}: run chmod 600 {place}")
+    return place.read_text(encoding="ascii").split()
+
+
+def key_file(store: Path) -> Path:
+    """Where the key of an embedded store is kept."""
+    return store.with_name(f"{store.name}.key")
+
+
+def _make_key(place: Path) -> None:
+    """Make a key; of two processes that do so at once, one wins and both use its key."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f"{place.name}.{os.getpid()}")
+    part.touch(0o600)
+    part.write_text(f"{generate_key()}\n", encoding="ascii")
+    try:
+        os.link(part, place)  # whole or not at all, and never over another one
+    except FileExistsError:
+        return
+    finally:
+        part.unlink()
+    _log.warning(
+        "secret_key_made",
+        file=str(place),
+        note="CONNECTOR_SECRET_KEY is not set: keep a copy of this file, no secret opens without",
+    )
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+async def serve(
+    settings: Settings, *, role: RoleName = "all", adapters: Sequence[str] | None = None
+) -> int:
+    """Run the hub until SIGTERM or SIGINT; returns the exit code."""
+    redactor = logs.Redactor(settings.secrets())
+    logs.configure(redactor, level=settings.log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        for warning in (*settings.require_serve(), *map(_stranger, unknown_names(os.environ))):
+            _log.warning("settings", note=warning)
+        async with Process(settings, role, adapters) as process:
+            return await process.run(stop)
+    except (StartError, SettingsError) as error:
+        sys.stderr.write(f"connector cannot start: {error}\n")
+        return CANNOT_START
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _stranger(name: str) -> str:
+    return f"{name} is no setting of the hub"
+
+
+class Process:
+    """One process of the hub: its servers and its workers, started in order and stopped in order.
+
+    Ports are taken first, so that a taken one is noticed before anything happens; they answer
+    last, once everything behind them works.
+    """
+
+    def __init__(
+        self, settings: Settings, role: RoleName, adapters: Sequence[str] | None = None
+    ) -> None:
+        self._settings = settings
+        self._role = role
+        self._adapters = adapters
+        self._closing = AsyncExitStack()
+        self._public: web.ServerRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._closing.aclose()
+
+    async def _open(self) -> None:
+        settings = self._settings
+        sockets = [self._taken(settings.admin_bind, "CONNECTOR_ADMIN_BIND")]
+        if self._role != "worker":
+            sockets.append(self._taken(settings.bind, "CONNECTOR_BIND"))
+        self._sockets = sockets
+        metrics = PrometheusMetrics()
+        self._hub = await self._closing.enter_async_context(open_hub(settings, metrics=metrics))
+        known = self._hub.registry.found
+        for name in self._adapters or ():
+            if name not in known:
+                raise StartError(f"there is no adapter {name}: found {', '.join(sorted(known))}")
+        for name, why in self._hub.registry.broken.items():
+            _log.error("adapter_broken", adapter=name, why=why)
+        self._readiness = Readiness(self._hub)
+
+        async def render() -> tuple[bytes, str]:
+            return metrics.render()
+
+        admin = AdminSite(
+            self._hub,
+            readiness=self._readiness,
+            render=render,
+            tokens=settings.tokens(),
+            allow_hosts=settings.allow_hosts,
+        )
+        self._admin = web.AppRunner(admin.app(), access_log=None, shutdown_timeout=1)
+        await self._admin.setup()
+        self._closing.push_async_callback(self._admin.cleanup)
+        if self._role != "worker":
+            await self._open_public()
+
+    async def _open_public(self) -> None:
+        settings = self._settings
+        secret = settings.app_secret.get_secret_value() if settings.app_secret else ""
+        site = PublicSite(self._hub, app_secret=secret, app_settings=settings.adapter_app_settings)
+        self._public = web.ServerRunner(site.server(), shutdown_timeout=settings.shutdown_s)
+        await self._public.setup()
+        self._closing.push_async_callback(self._public.cleanup)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Serve until ``stop``, then finish what was begun; returns the exit code."""
+        work: asyncio.Task[None] | None = None
+        if self._role != "web":
+            workers = Workers(self._hub, self._adapters)
+            work = asyncio.create_task(workers.run(stop, drain_s=self._settings.shutdown_s))
+        try:
+            urls = await self._listen()
+        except StartError:
+            stop.set()
+            if work is not None:
+                await work
+            raise
+        self._readiness.serving = True
+        _log.info("ready", role=self._role, **urls)
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({waiting, *([work] if work else [])}, return_when="FIRST_COMPLETED")
+        crashed = not stop.is_set()
+        stop.set()
+        await self._drain(work)
+        await waiting
+        return 1 if crashed else 0
+
+    async def _listen(self) -> dict[str, str]:
+        """Open the sockets, the admin's first; tells where they are."""
+        urls = {}
+        runners: list[tuple[str, web.BaseRunner]] = [("admin", self._admin)]
+        if self._public is not None:
+            runners.append(("public", self._public))
+        for (name, runner), sock in zip(runners, self._sockets, strict=True):
+            try:
+                await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+            except OSError as error:
+                raise StartError(f"the {name} port is taken: {error.strerror}") from error
+            host, port = sock.getsockname()[:2]
+            urls[name] = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return urls
+
+    async def _drain(self, work: asyncio.Task[None] | None) -> None:
+        """Stop taking, finish what was taken; all within ``shutdown_s``."""
+        began = time.monotonic()
+        self._readiness.serving = False
+        _log.info("stopping", within_s=self._settings.shutdown_s)
+        parts = [work] if work is not None else []
+        if self._public is not None:
+            parts.append(asyncio.create_task(self._public.cleanup()))
+        results = await asyncio.gather(*parts, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                _log.error("stopped_badly", error=type(result).__name__, why=str(result))
+        _log.info("stopped", ms=round((time.monotonic() - began) * 1000))
+
+    def _taken(self, address: str, setting: str) -> socket.socket:
+        """Take a port without answering on it yet."""
+        host, port = host_port(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        self._closing.callback(sock.close)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"{setting}={address} cannot be used ({error.strerror}): is another hub running?"
+            ) from error
+        return sock

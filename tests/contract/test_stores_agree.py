@@ -1,0 +1,263 @@
+"""SQLite and memory must make the same of any history."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from connector.domain.entries import Status
+from connector.domain.pending import (
+    Claim,
+    Context,
+    Failed,
+    Finished,
+    Hint,
+    Mark,
+    Parked,
+    Priority,
+)
+from connector.drivers.memory_store import MemoryStore
+from connector.drivers.sqlite_store import SqliteStore
+from connector.ports import (
+    Conflict,
+    Document,
+    Drop,
+    EntryQuery,
+    EraseFacts,
+    Fact,
+    Hold,
+    LeaseLost,
+    Put,
+    Settle,
+    Store,
+    Write,
+)
+from tests.contract.store_contract import HandClock, at, entry
+
+CONNECTIONS = ("a", "b")
+KEYS = ("1", "2", "3")
+maybe = st.none() | st.booleans()
+hints = st.builds(
+    Hint,
+    content=st.booleans(),
+    price=st.booleans(),
+    stock=st.booleans(),
+    recheck=st.booleans(),
+    echo=st.booleans(),
+    active=maybe,
+    removed=maybe,
+)
+connections = st.sampled_from(CONNECTIONS)
+contexts = st.sampled_from([Context.LISTINGS, Context.ORDERS])
+keys = st.sampled_from(KEYS)
+priorities = st.sampled_from(Priority)
+offsets = st.integers(-5, 60)
+marks = st.tuples(connections, contexts, keys, offsets, priorities, hints)
+settlements = st.one_of(
+    st.tuples(st.just("finish"), st.none() | offsets, priorities, hints),
+    st.tuples(st.just("fail"), offsets, priorities, st.booleans()),
+    st.tuples(st.just("park"), offsets, st.lists(st.text(max_size=3), max_size=2)),
+)
+documents = st.tuples(connections, keys, st.sampled_from(["", "x"]), st.integers(0, 3))
+
+
+class StoresAgree(RuleBasedStateMachine):
+    """Everything is done to both; what can be asked is compared after every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = HandClock()
+        self.second = 0.0
+        # Claims by store: fences are each store's own business.
+        self.claims: list[tuple[Claim, Claim]] = []
+
+    @initialize()
+    def open(self) -> None:
+        self.sqlite: Store = SqliteStore(f"sqlite:///{self.folder / 'hub.db'}", self.clock)
+        self.memory: Store = MemoryStore(self.clock)
+
+    def teardown(self) -> None:
+        self.run(self.sqlite.close())
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def both(self, ask: Callable[[Store], Coroutine[Any, Any, Any]]) -> tuple[Any, Any]:
+        return self.run(ask(self.sqlite)), self.run(ask(self.memory))
+
+    def commit(self, first: Sequence[Write], second: Sequence[Write] | None = None) -> None:
+        outcomes: list[type[Exception] | None] = []
+        for store, writes in ((self.sqlite, first), (self.memory, second or first)):
+            try:
+                self.run(store.commit(writes))
+                outcomes.append(None)
+            except (Conflict, LeaseLost) as refusal:
+                outcomes.append(type(refusal))
+        assert outcomes[0] is outcomes[1]
+
+    # --- histories ------------------------------------------------------------------------------
+
+    @rule(seconds=st.integers(0, 40))
+    def time_passes(self, seconds: int) -> None:
+        self.second += seconds
+        self.clock.set(self.second)
+
+    @rule(told=st.lists(marks, min_size=1, max_size=4))
+    def mark(self, told) -> None:
+        self.commit([self.to_mark(one) for one in told])
+
+    def to_mark(self, told) -> Mark:
+        connection, context, key, offset, priority, hint = told
+        return Mark(connection, context, key, at(self.second + offset), priority, hint)
+
+    @rule(
+        connection=connections,
+        context=contexts,
+        limit=st.integers(1, 4),
+        lease=st.sampled_from([0.5, 10, 30]),
+    )
+    def claim(self, connection, context, limit, lease) -> None:
+        first, second = self.both(
+            lambda store: store.claim(
+                connection,
+                context,
+                limit=limit,
+                now=at(self.second),
+                lease_until=at(self.second + lease),
+            )
+        )
+        assert [replace(one, fence=0) for one in first] == [replace(one, fence=0) for one in second]
+        self.claims += zip(first, second, strict=True)
+
+    @rule(
+        data=st.data(),
+        how=st.lists(settlements, min_size=1, max_size=3),
+        also=st.none() | documents,
+        told=st.lists(marks, max_size=1),
+    )
+    def settle(self, data, how, also, told) -> None:
+        if not self.claims:
+            return
+        units: tuple[list[Write], list[Write]] = ([], [])
+        for one in how:
+            chosen = data.draw(st.integers(0, len(self.claims) - 1))
+            for unit, claim in zip(units, self.claims[chosen], strict=True):
+                unit.append(Settle(claim, self.to_settlement(one)))
+        more: list[Write] = [self.to_mark(one) for one in told]
+        if also is not None:
+            more.append(self.to_put(also))
+        for unit in units:
+            unit += more
+        self.commit(*units)
+
+    def to_settlement(self, how):
+        match how:
+            case ("finish", offset, priority, hint):
+                due = None if offset is None else at(self.second + offset)
+                return Finished(due, priority, hint)
+            case ("fail", offset, priority, counts):
+                return Failed(at(self.second + offset), priority, "why", counts=counts)
+            case (_, offset, reasons):
+                return Parked(at(self.second + offset), tuple(reasons))
+
+    @rule(data=st.data(), lease=st.integers(1, 50))
+    def renew(self, data, lease) -> None:
+        if self.claims:
+            first, second = data.draw(st.sampled_from(self.claims))
+            until = at(self.second + lease)
+            self.run(self.sqlite.renew([first], lease_until=until))
+            self.run(self.memory.renew([second], lease_until=until))
+
+    @rule(told=st.lists(documents, min_size=1, max_size=3), drop=st.booleans())
+    def write_documents(self, told, drop) -> None:
+        writes: list[Write] = [self.to_put(one) for one in told]
+        if drop:
+            writes.append(Drop("k", told[0][0], told[0][1]))
+        self.commit(writes)
+
+    def to_put(self, told) -> Put:
+        connection, key, state, version = told
+        return Put(Document("k", connection, key, f"at {self.second}", state, version))
+
+    @rule(
+        ids=st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=3),
+        erase=st.booleans(),
+        quantity=st.integers(0, 5),
+        key=keys,
+        connection=connections,
+    )
+    def tell(self, ids, erase, quantity, key, connection) -> None:
+        writes: list[Write] = [
+            Fact(connection, key, "kind", one, str(self.second), at(0)) for one in ids
+        ]
+        if erase:
+            writes.append(EraseFacts(connection, key))
+        writes.append(Hold("shop", key, connection, ids[0], quantity))
+        self.commit(writes)
+
+    @rule(key=keys, status=st.sampled_from(Status))
+    def log(self, key, status) -> None:
+        self.commit([entry(key, status, self.second, connection="a")])
+
+    @rule(ago=st.integers(0, 50))
+    def forget(self, ago) -> None:
+        first, second = self.both(
+            lambda store: store.forget(entries_before=at(self.second - ago))
+        )
+        assert first == second
+
+    # --- comparison -----------------------------------------------------------------------------
+
+    @invariant()
+    def same_pending_set(self) -> None:
+        now = at(self.second)
+        self.same(lambda store: store.due(now))
+        self.same(lambda store: store.next_due())
+        self.same(lambda store: store.pending_stats(now))
+        for connection in CONNECTIONS:
+            for parked in (False, True):
+                self.same(
+                    lambda store, c=connection, p=parked: store.pending(
+                        c, Context.LISTINGS, parked=p
+                    )
+                )
+
+    @invariant()
+    def same_books(self) -> None:
+        self.same(lambda store: store.scan("k"))
+        self.same(lambda store: store.scan("k", "a", state="x", after="1"))
+        self.same(lambda store: store.count("k", "b"))
+        self.same(lambda store: store.held("shop", KEYS))
+        first, second = self.both(lambda store: store.facts("a", "1"))
+        assert [replace(one, seq=0) for one in first] == [replace(one, seq=0) for one in second]
+        first, second = self.both(lambda store: store.entries(EntryQuery("a")))
+        plain = [[one.model_copy(update={"id": 0}) for one in found] for found in (first, second)]
+        assert plain[0] == plain[1]
+
+    def same(self, ask: Callable[[Store], Coroutine[Any, Any, Any]]) -> None:
+        first, second = self.both(ask)
+        assert first == second
+
+
+@pytest.mark.parametrize("examples", [60])
+def test_stores_agree(examples):
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        StoresAgree,
+        settings=settings(max_examples=examples, stateful_step_count=30, deadline=None),
+    )
