@@ -34,6 +34,7 @@ from connector.sdk.registry import AdapterRegistry, discover
 from connector.settings import Settings, SettingsError, host_port, unknown_names
 from connector.web.admin import AdminSite, Readiness
 from connector.web.public import PublicSite
+from connector.web.serving import quiet_logger
 
 RoleName = Literal["all", "web", "worker"]
 CANNOT_START = 2
@@ -256,7 +257,9 @@ class Process:
             tokens=settings.tokens(),
             allow_hosts=settings.allow_hosts,
         )
-        self._admin = web.AppRunner(admin.app(), access_log=None, shutdown_timeout=1)
+        self._admin = web.AppRunner(
+            admin.app(), access_log=None, logger=quiet_logger(), shutdown_timeout=1
+        )
         await self._admin.setup()
         self._closing.push_async_callback(self._admin.cleanup)
         if self._role != "worker":

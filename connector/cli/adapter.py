@@ -22,7 +22,7 @@ from connector.sdk import Adapter, AdapterSettings
 from connector.sdk.registry import AdapterRegistry, discover
 
 
-@click.group()
+@click.group(short_help="Marketplaces that can be connected.")
 def adapter() -> None:
     """See which marketplaces can be connected, and what each needs to know."""
 

@@ -32,6 +32,7 @@ from connector.domain.connection import (
 )
 from connector.domain.http import parse_json
 from connector.flows import connections
+from connector.flows.app_install import approve_installs
 from connector.flows.checkup import check_connection
 from connector.flows.connections import Refusal, explain, open_settings
 from connector.flows.hub import Hub
@@ -42,16 +43,17 @@ from connector.ports import Json
 _MARKS = {True: "ok", False: "FAIL", None: "?"}
 
 
-@click.group()
+@click.group(short_help="Add, check, change, remove connections.")
 def connection() -> None:
     """Connect VTEX accounts to marketplaces, and look after the connections."""
 
 
 @connection.command(
+    short_help="Add a connection from a JSON file.",
     epilog=examples(
         "connector connection add --file acme.json",
         "vault read acme | connector connection add --file -",
-    )
+    ),
 )
 @click.option(
     "--file", "source", type=click.File("rb"), required=True, help="JSON file; - reads stdin."
@@ -71,14 +73,16 @@ def add(source: BinaryIO) -> None:
         raise Stop(explain(error)) from None
 
     async def work(hub: Hub) -> connections.Urls:
-        return (await connections.add(hub, spec))[1]
+        added, urls = await connections.add(hub, spec)
+        await approve_installs(hub, added)
+        return urls
 
     urls = with_hub(work)
     print_json(urls.model_dump())
     note(f"added; now try it: connector connection check {urls.id} --fix")
 
 
-@connection.command("list")
+@connection.command("list", short_help="List connections and waiting installs.")
 @json_option
 def list_(as_json: bool) -> None:
     """List connections, and app installs that wait for approval."""
@@ -102,7 +106,7 @@ def list_(as_json: bool) -> None:
     )
 
 
-@connection.command()
+@connection.command(short_help="Show settings, rules, counts, secrets' ages.")
 @click.argument("connection_id", metavar="CONNECTION")
 @click.option("--urls", "with_urls", is_flag=True, help="Also print its URLs; they carry secrets.")
 @json_option
@@ -126,6 +130,7 @@ def show(connection_id: str, with_urls: bool, as_json: bool) -> None:
 
 @connection.command(
     "set",
+    short_help="Change settings, rules and credentials.",
     epilog=examples(
         "connector connection set acme-mkt-1a2b rules.stock_buffer=2 rules.price_floor=null",
         'connector connection set acme-mkt-1a2b \'rules.categories={"12": "MLB1000"}\'',
@@ -157,10 +162,11 @@ def set_(connection_id: str, pairs: tuple[str, ...], as_json: bool) -> None:
 
 
 @connection.command(
+    short_help="Try everything the connection needs.",
     epilog=examples(
         "connector connection check acme-mkt-1a2b",
         "connector connection check acme-mkt-1a2b --fix",
-    )
+    ),
 )
 @click.argument("connection_id", metavar="CONNECTION")
 @click.option("--fix", is_flag=True, help="Point the affiliate at the hub; create it if missing.")
@@ -185,10 +191,11 @@ def check(connection_id: str, fix: bool, as_json: bool) -> None:
 
 
 @connection.command(
+    short_help="Replace the secrets in its URLs.",
     epilog=examples(
         "connector connection rotate acme-mkt-1a2b --purpose notify",
         "connector connection rotate acme-mkt-1a2b --now",
-    )
+    ),
 )
 @click.argument("connection_id", metavar="CONNECTION")
 @click.option(
@@ -223,14 +230,14 @@ def pause(connection_id: str) -> None:
     _move(connection_id, ConnectionState.PAUSED, {ConnectionState.ACTIVE}, "enable it first")
 
 
-@connection.command()
+@connection.command(short_help="Go on after a pause.")
 @click.argument("connection_id", metavar="CONNECTION")
 def resume(connection_id: str) -> None:
     """Go on after a pause; whatever was told meanwhile is caught up with."""
     _move(connection_id, ConnectionState.ACTIVE, {ConnectionState.PAUSED}, "enable it")
 
 
-@connection.command()
+@connection.command(short_help="Block its listings; serve open orders.")
 @click.argument("connection_id", metavar="CONNECTION")
 def disable(connection_id: str) -> None:
     """Block all listings on the marketplace; open orders are still served."""
@@ -245,7 +252,7 @@ def enable(connection_id: str) -> None:
     _move(connection_id, ConnectionState.ACTIVE, {ConnectionState.DISABLED}, "resume it")
 
 
-@connection.command()
+@connection.command(short_help="Remove a disabled connection.")
 @click.argument("connection_id", metavar="CONNECTION")
 def remove(connection_id: str) -> None:
     """Remove a disabled connection: from now on it refuses everything."""

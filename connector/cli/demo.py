@@ -13,11 +13,12 @@ from connector.sandbox.server import FAULT_LEVELS
 
 
 @click.command(
+    short_help="See it work between two simulators.",
     epilog=examples(
         "connector demo",
         "connector demo --skus 2000 --orders 200 --faults hard --seed 7",
         "connector demo --json report.json --keep ./demo-run",
-    )
+    ),
 )
 @click.option("--skus", type=click.IntRange(min=1), default=100, show_default=True,
               help="SKUs in the simulated store.")  # fmt: skip

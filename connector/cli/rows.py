@@ -19,10 +19,11 @@ _LIMIT = click.IntRange(min=1, max=100_000)
 
 
 @click.command(
+    short_help="What VTEX says and the marketplace has.",
     epilog=examples(
         "connector listings acme-mkt-1a2b --state parked",
         "connector listings acme-mkt-1a2b --json --limit 5000",
-    )
+    ),
 )
 @click.argument("connection_id", metavar="CONNECTION")
 @click.option("--state", type=click.Choice([state.value for state in ListingState]), default=None)

@@ -68,7 +68,7 @@ def with_hub(work: Callable[[Hub], Awaitable[T]]) -> T:
     from connector.drivers import logs  # noqa: PLC0415
 
     # Stdout belongs to what the command prints.
-    level = "DEBUG" if settings.log_level == "DEBUG" else "ERROR"
+    level = "DEBUG" if settings.log_level == "DEBUG" else "WARNING"
     logs.configure(logs.Redactor(settings.secrets()), level=level, stream=sys.stderr, json=False)
 
     async def opened() -> T:

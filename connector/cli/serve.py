@@ -16,10 +16,11 @@ ROLES = ("all", "web", "worker")
 
 
 @click.command(
+    short_help="Run the hub until SIGTERM.",
     epilog=examples(
         "connector serve",
         "connector serve --role worker --adapter mercadolivre --adapter demo",
-    )
+    ),
 )
 @click.option("--role", type=click.Choice(ROLES), default="all", show_default=True,
               help="Take calls (web), do the work (worker), or both.")  # fmt: skip
@@ -36,7 +37,11 @@ def serve(role: Literal["all", "web", "worker"], adapters: tuple[str, ...]) -> N
     sys.exit(asyncio.run(run_hub(settings, role=role, adapters=adapters or None)))
 
 
-@click.command("settings", epilog=examples("connector settings", "connector settings --json"))
+@click.command(
+    "settings",
+    short_help="Print the reference of all settings.",
+    epilog=examples("connector settings", "connector settings --json"),
+)
 @json_option
 def settings_(as_json: bool) -> None:
     """Print every setting of the hub: its environment variable, default and meaning."""

@@ -58,7 +58,7 @@ def _shared(port: int) -> _Options:
     return add
 
 
-@click.group()
+@click.group(short_help="Run a simulated VTEX or marketplace.")
 def sim() -> None:
     """Run a simulated VTEX account or marketplace as a server, until Ctrl-C."""
 

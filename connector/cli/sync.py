@@ -24,7 +24,8 @@ _SILENT_S = 30.0
 
 
 @click.command(
-    epilog=examples("connector sync acme-mkt-1a2b", "connector sync acme-mkt-1a2b --follow")
+    short_help="Load a store's whole sales channel.",
+    epilog=examples("connector sync acme-mkt-1a2b", "connector sync acme-mkt-1a2b --follow"),
 )
 @click.argument("connection_id", metavar="CONNECTION")
 @click.option("--follow", is_flag=True, help="Wait for the end; Ctrl-C stops only the waiting.")
@@ -61,8 +62,9 @@ async def _follow(hub: Hub, connection_id: str, known: int) -> Json:
             note(told(progress, hub.now()))
             if progress.get("finished_at"):
                 pending = (await counts(hub, connection_id))["pending"].get(Context.LISTINGS, {})
-                note(f"{pending.get('due', 0)} SKUs are still to be looked at")
-                return {**progress, "listings_due": pending.get("due", 0)}
+                open_ = pending.get("due", 0) + pending.get("leased", 0)
+                note(f"{open_} SKUs are still to be looked at")
+                return {**progress, "listings_due": open_}
         if not warned and time.monotonic() - silent_since > _SILENT_S:
             warned = True
             note("nothing happens: does a worker run? (connector serve)")

@@ -49,6 +49,8 @@ def explain_divergence(
 
 def _cause(lines: Sequence[Compared], freight: Compared, discount: int) -> str:
     goods = sum(line.difference for line in lines)
+    if goods == 0 and freight.difference == 0:
+        return "VTEX's simulation is older than the prices it placed with: retry in ten minutes"
     if goods == 0 and freight.difference:
         return "the freight charged on the marketplace is not the seller's"
     if discount and goods == -discount:

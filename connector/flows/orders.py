@@ -116,6 +116,8 @@ async def _work(work: OrderWork) -> Settlement:
     await update_holds(work)
     await work.save()
     rest = await _until_rest(work)
+    if rest.ended:
+        work.update(ended_at=work.hub.now())
     await update_holds(work)
     return _settle(work, rest)
 
@@ -147,8 +149,6 @@ async def _step(work: OrderWork, do: Do) -> None:
 
 def _settle(work: OrderWork, rest: Rest) -> Settlement:
     now = work.hub.now()
-    if rest.ended:
-        work.update(ended_at=now)
     refused = work.order.placement is Placement.REFUSED and not rest.ended
     work.update(state=order_state(work.order, parked=refused))
     if rest.ended:

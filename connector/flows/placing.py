@@ -14,6 +14,7 @@ from connector.domain.marketorder import Delivery, MarketOrder, MarketStatus
 from connector.domain.order import Placement, Step, Task, VtexView
 from connector.domain.order_facts import ResultTold, add_task
 from connector.domain.pricing import DoesNotAddUp, PricedLine, fold, freight_total
+from connector.domain.retry import LADDER_S
 from connector.flows.orderwork import OrderWork
 from connector.flows.secrets import services_endpoint
 from connector.flows.setbacks import Again, Stuck
@@ -50,13 +51,13 @@ async def place(work: OrderWork) -> None:
         Stuck: somebody must mend something first; every reason is named.
     """
     _not_too_often(work)
+    work.update(placement_attempts=work.order.placement_attempts + 1)
     market = _market(work)
     simulated = await preflight(work, market)
     order = compose(work, market, simulated)
     placing = {
         "placement": Placement.SENT,
         "placement_since": work.hub.now(),
-        "placement_attempts": work.order.placement_attempts + 1,
         "services_generation": work.connection.current(Purpose.SERVICES).generation,
         "placed_total_minor": order.total_minor,
     }
@@ -145,12 +146,16 @@ def _hold_off(work: OrderWork, reasons: Sequence[str]) -> None:
     work.update(
         placement=Placement.REFUSED,
         placement_since=work.hub.now(),
-        placement_attempts=work.order.placement_attempts + 1,
         reasons=tuple(reasons),
     )
-    if work.claim.attempts < _PATIENCE:
-        raise Again(*reasons)
+    if work.order.placement_attempts < _PATIENCE:
+        raise Again(*reasons, after_s=_wait_s(work))
     raise Stuck(*reasons)
+
+
+def _wait_s(work: OrderWork) -> float:
+    """By the order's own count: a result that arrives later has ended the key's failures."""
+    return LADDER_S[min(work.order.placement_attempts, len(LADDER_S) - 1)]
 
 
 # --- composing ------------------------------------------------------------------------------------
@@ -285,7 +290,7 @@ async def absorb_result(work: OrderWork, result: ResultTold) -> None:
         work.update(placement=Placement.QUEUED)
     elif verdict.kind in {ReactionKind.RETRY, ReactionKind.NOT_YET}:
         work.update(placement=Placement.NO)
-        raise Again(*verdict.reasons)
+        raise Again(*verdict.reasons, after_s=_wait_s(work))
     else:
         await refuse(work, verdict, None)
 

@@ -27,11 +27,12 @@ class Stuck(Exception):
 
 
 class Again(Exception):
-    """It cannot be done now; the same again by the ladder."""
+    """It cannot be done now; the same again by the ladder, not before ``after_s``."""
 
-    def __init__(self, *reasons: str) -> None:
+    def __init__(self, *reasons: str, after_s: float = 0) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+        self.after_s = after_s
 
 
 def setback(error: Exception) -> Setback:
@@ -39,7 +40,7 @@ def setback(error: Exception) -> Setback:
     if isinstance(error, Stuck):
         return Setback(error.reasons, final=True)
     if isinstance(error, Again):
-        return Setback(error.reasons)
+        return Setback(error.reasons, after_s=error.after_s)
     if isinstance(error, Held):
         return Setback((str(error),), until=error.until, counts=False)
     if isinstance(error, HttpFailure):

@@ -19,7 +19,7 @@ from connector.ports import Document, Json, PendingStats, Store
 
 PROGRESS, BACKFILL = "progress", "backfill"
 APP_INSTALL, WAITING = "app-install", "waiting"
-_INSTALL_FIELDS = ("account", "affiliate_id", "sales_channel", "adapter")
+_INSTALL_FIELDS = ("account", "affiliate_id", "sales_channel", "active", "told_at")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _SHORT = 4
 """Shorter personal values (a house number) would mask half of every text."""

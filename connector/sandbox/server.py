@@ -56,7 +56,7 @@ async def serve_simulator(
         return web.Response(status=response.status, headers=headers, body=response.body)
 
     # Without a router: simulators read paths as they were sent, percent-encodings included.
-    runner = web.ServerRunner(web.Server(answer))
+    runner = web.ServerRunner(web.Server(answer), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()

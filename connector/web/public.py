@@ -17,12 +17,7 @@ from connector.web.incoming import split
 from connector.web.logs import read_log
 from connector.web.notifications import notify
 from connector.web.services import result, serve
-
-SERVER_OPTIONS: Mapping[str, Any] = {
-    "access_log": None,  # paths carry secrets
-    "keepalive_timeout": 75.0,
-    "lingering_time": 2.0,
-}
+from connector.web.serving import PublicServer
 
 
 class PublicSite:
@@ -46,7 +41,7 @@ class PublicSite:
 
     def server(self) -> web.Server:
         """An aiohttp server for this site; what was taken is finished even if nobody listens."""
-        return web.Server(self.handle, handler_cancellation=False, **SERVER_OPTIONS)
+        return PublicServer(self.handle)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""

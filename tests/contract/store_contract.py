@@ -493,7 +493,9 @@ class StoreContract:
         await store.commit([Settle(claims[0], Parked(at(5), ("x",)))])
         await store.commit([mark(context=Context.ORDERS)])
         assert await store.pending_stats(at(10)) == [
-            PendingStats(C, Context.LISTINGS, due=2, waiting=1, parked=1, leased=1, oldest_due=at(2)),
+            PendingStats(
+                C, Context.LISTINGS, due=2, waiting=1, parked=1, leased=1, oldest_due=at(2)
+            ),
             PendingStats(C, Context.ORDERS, due=1, waiting=0, parked=0, leased=0, oldest_due=T0),
         ]
 

@@ -39,7 +39,10 @@ class Day:
 
     def price(self) -> None:
         silent = self.rng.random() < 0.2
-        self.world.vtex.set_price(self.sku(), self.rng.randint(500, 90_000), silent=silent)
+        sku = self.sku()
+        before = self.world.vtex.truth()[str(sku)].unit_price or 1000
+        # Within what the store's divergence rule lets pass: larger ones have a test of their own.
+        self.world.vtex.set_price(sku, int(before * self.rng.uniform(0.8, 1.2)) + 1, silent=silent)
 
     def stock(self) -> None:
         silent = self.rng.random() < 0.2

@@ -55,13 +55,10 @@ class Stall(OrderSide):
 
     def buy(self, sale: Sale) -> str | None:
         """Buy; the cart's id, None where it is not for sale."""
-        if sale.pay_after_s is None:
-            payment = "never"
-        else:
-            payment = "later" if sale.pay_after_s else "now"
+        payment = "later" if sale.pay_after_s else "now"
         sold = self.sell(
             sale.lines,
-            payment=payment,
+            payment="never" if sale.pay_after_s is None else payment,
             pay_after_s=sale.pay_after_s or 0.0,
             accept_first=sale.accept_first,
             orders=sale.orders,

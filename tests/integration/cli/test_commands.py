@@ -18,6 +18,7 @@ from connector.cli.main import cli
 from connector.domain.connection import ConnectionState
 from connector.domain.entries import Direction, Entry, Operation, Status
 from connector.domain.pending import Context
+from connector.drivers.vault import generate_key
 from connector.flows.documents import load_connection, load_listings
 from connector.flows.views import progress_document
 from connector.ports import Conflict, Document, Put, StoreUnavailable
@@ -52,6 +53,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONNECTOR_STORE_URL", f"sqlite:///{tmp_path}/hub.db")
     monkeypatch.setenv("CONNECTOR_PUBLIC_URL", "https://hub.example.com")
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", generate_key())
     return tmp_path
 
 
@@ -84,7 +86,7 @@ def connection_of(hub, added):
     return load_connection(hub.store, added["id"])
 
 
-# --- connections ----------------------------------------------------------------------------------
+# --- connections ---
 
 
 def test_add_prints_exactly_the_urls(added):
@@ -92,6 +94,26 @@ def test_add_prints_exactly_the_urls(added):
     for name in URL_KEYS - {"id"}:
         assert added[name].startswith("https://hub.example.com/")
         assert added["id"] in added[name]
+
+
+def test_a_new_key_is_told_on_stderr(run, monkeypatch):
+    monkeypatch.delenv("CONNECTOR_SECRET_KEY")
+    result = run("connection", "add", "--file", "-", stdin=json.dumps(SPEC))
+    assert "keep a copy" in result.stderr
+    assert set(json.loads(result.stdout)) == URL_KEYS
+
+
+def test_a_waiting_install_is_approved_by_adding(run):
+    install = {"account": "simstore", "affiliate_id": "MKT", "told_at": "2026-01-01T00:00:00Z"}
+    body = json.dumps(install)
+    waiting = Document("app-install", "", "simstore-mkt", body, "waiting")
+    on_hub(lambda hub: hub.store.commit([Put(waiting)]))
+    (row,) = json.loads(run("connection", "list", "--json").stdout)
+    assert (row["id"], row["state"]) == ("simstore-mkt", "waiting")
+    assert "waiting" in run("connection", "list").stdout
+    run("connection", "add", "--file", "-", stdin=json.dumps(SPEC))
+    (row,) = json.loads(run("connection", "list", "--json").stdout)
+    assert row["state"] == "active"
 
 
 def test_a_connection_from_file_to_removal(run, place):
@@ -237,7 +259,7 @@ def test_check_fails_with_1_and_says_what_to_do(run, added):
     assert "FAIL" in run("connection", "check", added["id"], code=1).stdout
 
 
-# --- rows -----------------------------------------------------------------------------------------
+# --- rows ---
 
 
 @pytest.fixture
@@ -384,7 +406,7 @@ def test_sync_follows_to_the_end(run, added, monkeypatch):
     assert "150 per second" in result.stderr
 
 
-# --- adapters, settings, help -----------------------------------------------------------------------
+# --- adapters, settings, help ---
 
 
 def test_adapters(run):
@@ -419,10 +441,8 @@ def test_a_ledger_that_cannot_be_opened_is_one_line(run, monkeypatch, place):
     assert run("connection", "list", code=2).stderr.startswith("Error: ")
 
 
-def test_another_key_opens_no_secret(run, added, place):
-    from connector.drivers.vault import generate_key
-
-    (place / "hub.db.key").write_text(generate_key() + "\n")
+def test_another_key_opens_no_secret(run, added, monkeypatch):
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", generate_key())
     assert "seal" in run("connection", "show", added["id"], "--urls", code=1).stderr
 
 
@@ -459,7 +479,7 @@ def test_usage_errors_exit_with_2(run):
     assert re.search(r"connector, version \S+", run("--version").stdout)
 
 
-# --- as a process -----------------------------------------------------------------------------------
+# --- as a process ---
 
 
 def test_the_installed_command(place):

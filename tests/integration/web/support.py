@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp.test_utils import RawTestServer, TestClient, TestServer
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
 from yarl import URL
 
 from connector.bootstrap import open_hub
@@ -24,7 +26,7 @@ from connector.peerbook import LivePeers
 from connector.ports import StoreUnavailable
 from connector.sdk.registry import discover
 from connector.settings import Settings
-from connector.web.public import SERVER_OPTIONS, PublicSite
+from connector.web.public import PublicSite
 
 APP_SECRET = "the-secret-of-the-vtex-app"
 HOOK_SECRET = "the-secret-of-the-demo-hook"
@@ -85,6 +87,17 @@ class FullDisk:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class SiteServer(BaseTestServer):
+    """The site's own server; aiohttp's test server would cancel handlers."""
+
+    def __init__(self, site: PublicSite) -> None:
+        super().__init__()
+        self._site = site
+
+    async def _make_runner(self, **_: Any) -> web.ServerRunner:
+        return web.ServerRunner(self._site.server(), shutdown_timeout=1)
 
 
 class World:
@@ -160,10 +173,7 @@ async def world(tmp_path: Any, clock: Clock | None = None) -> Any:
 async def served(hub: Hub, **options: Any) -> Any:
     """The public site on a socket of its own."""
     options = {"app_secret": APP_SECRET, "app_settings": APP_SETTINGS} | options
-    site = PublicSite(hub, **options)
-    server = RawTestServer(site.handle)
-    await server.start_server(**SERVER_OPTIONS)
-    async with TestClient(server) as client:
+    async with TestClient(SiteServer(PublicSite(hub, **options))) as client:
         yield client
 
 
@@ -180,7 +190,8 @@ async def call(
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
     url = URL(path, encoded=True)
-    async with client.request(method, url, data=body, **kwargs) as response:
+    data = io.BytesIO(body) if isinstance(body, bytes) else None
+    async with client.request(method, url, data=data, **kwargs) as response:
         raw = await response.read()
         try:
             told = json.loads(raw) if raw else None

@@ -91,16 +91,12 @@ async def test_a_body_that_tells_no_length_is_capped_as_well(it, public):
 async def test_a_body_that_unpacks_to_too_much_is_413(it, public):
     path = it.vtex(Purpose.NOTIFY, "api/notification")
     bomb = gzip.compress(b" " * 50_000_000)
-    status, *_ = await call(
-        public, "POST", path, bomb, headers={"Content-Encoding": "gzip"}
-    )
+    status, *_ = await call(public, "POST", path, bomb, headers={"Content-Encoding": "gzip"})
     assert status in {400, 413}
     good = gzip.compress(json.dumps({"IdSku": "1"}).encode())
     status, *_ = await call(public, "POST", path, good, headers={"Content-Encoding": "gzip"})
     assert status == 200
-    status, *_ = await call(
-        public, "POST", path, b"no gzip", headers={"Content-Encoding": "gzip"}
-    )
+    status, *_ = await call(public, "POST", path, b"no gzip", headers={"Content-Encoding": "gzip"})
     assert status == 400
 
 

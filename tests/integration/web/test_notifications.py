@@ -25,9 +25,7 @@ CANONICAL = {
 
 
 async def marked(it, connection=None):
-    rows = await it.hub.store.pending(
-        (connection or it.one).id, Context.LISTINGS, parked=False
-    )
+    rows = await it.hub.store.pending((connection or it.one).id, Context.LISTINGS, parked=False)
     return {row.key for row in rows}
 
 

@@ -44,9 +44,7 @@ async def test_all_refusals_look_the_same(it, public, purpose):
     seen = set()
     for connection, secret in wrong_keys(it, purpose):
         path = template.format(id=connection, secret=secret)
-        status, body, headers = await call(
-            public, method, path, BODY if method == "POST" else None
-        )
+        status, body, headers = await call(public, method, path, BODY if method == "POST" else None)
         seen.add((status, str(body), str(sorted(without_date(headers).items()))))
     assert len(seen) == 1
     assert next(iter(seen))[0] == 404

@@ -1,0 +1,88 @@
+"""What may be chosen about a demo, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connector.sdk.testing.simulator import Faults
+
+_SHARES = {"none": 0.0, "normal": 0.05, "hard": 0.20}
+_LOOKS_PER_S = 40
+"""Real second: the hub must not be busier with regular second looks than with the day itself."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """A demo. Times whose name says nothing else are simulated seconds."""
+
+    skus: int = 300
+    orders: int = 60
+    seed: int = 1
+    faults: str = "normal"
+    time_scale: float = 300.0
+    keep: Path | None = None
+    json_file: Path | None = None
+    adapter: str = "demo"
+
+    @property
+    def share(self) -> float:
+        """How much of everything goes wrong."""
+        return _SHARES[self.faults]
+
+    @property
+    def kills(self) -> bool:
+        """Whether the hub is killed every few seconds."""
+        return self.faults == "hard"
+
+    @property
+    def day_s(self) -> float:
+        """How long the shop is open: half a minute at the usual scale."""
+        return 9_000.0
+
+    @property
+    def recheck_s(self) -> float:
+        """How soon the hub looks again at what nobody announced."""
+        return max(1_500.0, self.skus * self.time_scale / _LOOKS_PER_S)
+
+    @property
+    def patience_s(self) -> float:
+        """Real seconds that everything may take to come to rest after the day."""
+        slow = 60.0 if self.kills else 35.0
+        return max(slow, 6 * self.recheck_s / self.time_scale)
+
+    def call_faults(self) -> Faults:
+        """Fresh fault switches for calls into a simulator."""
+        faults = Faults.spread(self.share)
+        if self.kills:
+            faults.slow, faults.slow_s = 0.02, 0.3
+        return faults
+
+    def vtex_troubles(self) -> dict[str, float]:
+        """What goes wrong inside VTEX, beside calls that fail."""
+        share = self.share
+        whole = (
+            "notify_loss",
+            "notify_duplicate",
+            "notify_late",
+            "processing_loss",
+            "processing_duplicate",
+            "error_after_create",
+            "empty_error_body",
+            "callback_duplicate",
+            "cancel_flip",
+        )
+        halves = ("processing_instability", "processing_timeout")
+        return {**dict.fromkeys(whole, share), **dict.fromkeys(halves, share / 2)}
+
+    def rules(self, category: str) -> dict[str, Any]:
+        """The connection's rules: what is lost or silent is found while the demo still runs."""
+        return {
+            "default_category": category,
+            "recheck_s": self.recheck_s,
+            "best_seller_recheck_s": self.recheck_s / 2,
+            "relist_s": 1_200,
+            "content_max_age_s": self.recheck_s * 2,
+            "watch_s": 900,
+        }
