@@ -39,6 +39,8 @@ from connector.web.serving import quiet_logger
 RoleName = Literal["all", "web", "worker"]
 CANNOT_START = 2
 _BACKLOG = 1024
+_GRACE_S = 2.0
+"""What is cut off after ``shutdown_s`` may still say so."""
 
 _log = structlog.get_logger(__name__)
 
@@ -219,6 +221,7 @@ class Process:
         self._adapters = adapters
         self._closing = AsyncExitStack()
         self._public: web.ServerRunner | None = None
+        self._site: PublicSite | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -268,8 +271,10 @@ class Process:
     async def _open_public(self) -> None:
         settings = self._settings
         secret = settings.app_secret.get_secret_value() if settings.app_secret else ""
-        site = PublicSite(self._hub, app_secret=secret, app_settings=settings.adapter_app_settings)
-        self._public = web.ServerRunner(site.server(), shutdown_timeout=settings.shutdown_s)
+        self._site = PublicSite(
+            self._hub, app_secret=secret, app_settings=settings.adapter_app_settings
+        )
+        self._public = web.ServerRunner(self._site.server(), shutdown_timeout=settings.shutdown_s)
         await self._public.setup()
         self._closing.push_async_callback(self._public.cleanup)
 
@@ -316,14 +321,23 @@ class Process:
         began = time.monotonic()
         self._readiness.serving = False
         _log.info("stopping", within_s=self._settings.shutdown_s)
-        parts = [work] if work is not None else []
+        parts = {work} if work is not None else set()
         if self._public is not None:
-            parts.append(asyncio.create_task(self._public.cleanup()))
-        results = await asyncio.gather(*parts, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
+            parts.add(asyncio.create_task(self._close_public(self._public)))
+        _, late = await asyncio.wait(parts, timeout=self._settings.shutdown_s + _GRACE_S)
+        for part in late:
+            part.cancel()
+        for result in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(result, BaseException):
                 _log.error("stopped_badly", error=type(result).__name__, why=str(result))
         _log.info("stopped", ms=round((time.monotonic() - began) * 1000))
+
+    async def _close_public(self, runner: web.ServerRunner) -> None:
+        for site in list(runner.sites):
+            await site.stop()
+        if self._site is not None:
+            await self._site.settle(self._settings.shutdown_s)
+        await runner.cleanup()
 
     def _taken(self, address: str, setting: str) -> socket.socket:
         """Take a port without answering on it yet."""

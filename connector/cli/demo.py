@@ -20,14 +20,14 @@ from connector.sandbox.server import FAULT_LEVELS
         "connector demo --json report.json --keep ./demo-run",
     ),
 )
-@click.option("--skus", type=click.IntRange(min=1), default=100, show_default=True,
+@click.option("--skus", type=click.IntRange(min=1), default=300, show_default=True,
               help="SKUs in the simulated store.")  # fmt: skip
-@click.option("--orders", type=click.IntRange(min=0), default=20, show_default=True,
+@click.option("--orders", type=click.IntRange(min=0), default=60, show_default=True,
               help="Orders that buyers place on the simulated marketplace.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same events.")
 @click.option("--faults", type=click.Choice(FAULT_LEVELS), default="normal", show_default=True,
               help="How often both sides fail, time out and repeat themselves.")  # fmt: skip
-@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=60.0,
+@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=300.0,
               show_default=True, help="How much faster than the wall time passes.")  # fmt: skip
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Keep ledger and logs there.")  # fmt: skip

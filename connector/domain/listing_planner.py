@@ -10,7 +10,6 @@ from connector.domain.listing import (
     Action,
     Commercial,
     Confirmed,
-    Intent,
     Listing,
     ListingState,
     Reason,
@@ -45,6 +44,8 @@ class View:
     held: int = 0
     invalid: tuple[str, ...] = ()
     wanted: bool = True
+    sold: bool = False
+    """The marketplace sold some since: its own stock is no longer what it confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,7 @@ def _plan_listed(view: View) -> Plan:
     if commercial.missing or commercial.price_minor <= 0:
         target = target.model_copy(update={"stock": 0})
     terms = _terms(listing, target, currency=commercial.currency)
-    steps = _differences(confirmed, target, view.market, doubt=listing.intent)
+    steps = _differences(view, confirmed, target)
     help_needed = any(reason.code in {"E1", "E4"} for reason in (*price_reasons, *content_reasons))
     missing = _missing_reason(commercial)
     return Plan(
@@ -255,16 +256,16 @@ def _missing_reason(commercial: Commercial) -> tuple[Reason, ...]:
     return (Reason(code="A1", text=f"{why}: stock set to zero"),)
 
 
-def _differences(
-    confirmed: Confirmed, target: Confirmed, market: Market, *, doubt: Intent | None
-) -> tuple[Action, ...]:
+def _differences(view: View, confirmed: Confirmed, target: Confirmed) -> tuple[Action, ...]:
     """Stock and price first: a wrong one costs money at once, old content does not.
 
-    ``doubt`` is a write whose outcome nobody can be asked about: everything is sent again.
+    After a write whose outcome nobody can be asked about, everything is sent again.
     """
     steps = []
+    doubt = view.listing.intent is not None
     terms_differ = (
-        doubt is not None
+        doubt
+        or view.sold
         or confirmed.blocked
         or confirmed.stock != target.stock
         or confirmed.price_minor != target.price_minor
@@ -272,7 +273,7 @@ def _differences(
     )
     if terms_differ:
         steps.append(Action.PRICE_STOCK)
-    if market.content and (doubt or confirmed.content_digest != target.content_digest):
+    if view.market.content and (doubt or confirmed.content_digest != target.content_digest):
         steps.append(Action.CONTENT)
     return tuple(steps)
 

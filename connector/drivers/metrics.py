@@ -40,6 +40,29 @@ METRICS: dict[str, Metric] = {
     "hub_http_seconds": Metric(
         Kind.SECONDS, "Duration of calls to peers, waits included", ("peer", "operation")
     ),
+    "notifications_total": Metric(Kind.COUNTER, "SKUs named by affiliate notifications"),
+    "callbacks_total": Metric(Kind.COUNTER, "Calls of VTEX about orders, saved", ("kind",)),
+    "callbacks_repaired_total": Metric(
+        Kind.COUNTER, "Invoices found in VTEX's order that no callback told of"
+    ),
+    "webhooks_total": Metric(Kind.COUNTER, "Webhooks of marketplaces, saved", ("adapter",)),
+    "web_refused_total": Metric(Kind.COUNTER, "Requests that were refused", ("route", "status")),
+    "turns_total": Metric(Kind.COUNTER, "Turns that found something to do", ("context",)),
+    "turn_errors_total": Metric(Kind.COUNTER, "Turns that failed unexpectedly", ("context",)),
+    "claims_total": Metric(Kind.COUNTER, "Keys worked on", ("context",)),
+    "leases_lost_total": Metric(
+        Kind.COUNTER, "Keys whose lease ran out while they were worked on", ("context",)
+    ),
+    "parked_total": Metric(Kind.COUNTER, "Keys parked for somebody's help", ("context",)),
+    "catalog_reads_total": Metric(Kind.COUNTER, "SKUs read from VTEX's catalog"),
+    "simulations_total": Metric(Kind.COUNTER, "Simulations for price and stock"),
+    "simulated_skus_total": Metric(Kind.COUNTER, "SKUs in those simulations"),
+    "pushes_total": Metric(Kind.COUNTER, "Calls that changed listings", ("action",)),
+    "pushed_skus_total": Metric(Kind.COUNTER, "SKUs in those calls", ("action",)),
+    "relist_differences_total": Metric(
+        Kind.COUNTER, "SKUs found or missed when a sales channel was listed again"
+    ),
+    "order_steps_total": Metric(Kind.COUNTER, "Steps taken for orders", ("step",)),
     "hub_breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
 }
 

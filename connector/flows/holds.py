@@ -39,31 +39,36 @@ def wanted_holds(order: Order, now: datetime, settle: timedelta) -> tuple[tuple[
     return tuple(sorted(units.items()))
 
 
-async def update_holds(work: OrderWork) -> None:
-    """Write changed holds, and have every listing of those SKUs looked at, on every connection."""
+async def update_holds(work: OrderWork, *, sold: bool = False) -> None:
+    """Write changed holds, and have every listing of those SKUs looked at, on every connection.
+
+    ``sold``: the order is new or has changed, so the marketplace's own stock has moved as well.
+    """
     settle = timedelta(seconds=work.connection.rules.stock_second_look_s)
     wanted = wanted_holds(work.order, work.hub.now(), settle)
     before, after = dict(work.order.held), dict(wanted)
-    changed = [sku for sku in {*before, *after} if before.get(sku) != after.get(sku)]
-    if not changed:
-        return
+    changed = {sku for sku in {*before, *after} if before.get(sku) != after.get(sku)}
     account = work.connection.account
     for sku in sorted(changed):
         units = after.get(sku, 0)
         work.writes.append(Hold(account, sku, work.connection.id, work.order.ref, units))
     work.update(held=wanted)
-    await _look_at_listings(work, sorted(changed))
+    moved = {line.sku for line in work.order.market.lines} if sold and work.order.market else set()
+    if changed | moved:
+        await _look_at_listings(work, sorted(changed | moved), moved)
 
 
-async def _look_at_listings(work: OrderWork, skus: list[str]) -> None:
+async def _look_at_listings(work: OrderWork, skus: list[str], moved: set[str]) -> None:
     for connection in await work.hub.book.all():
         if connection.account != work.connection.account:
             continue
+        here = connection.id == work.connection.id
         known = await work.hub.store.get(LISTING, connection.id, skus)
         for sku in known:
-            # No stock flag: nothing was announced, so nothing needs a second look.
-            work.writes.append(
-                Mark(connection.id, Context.LISTINGS, sku, work.hub.now(), Priority.URGENT, Hint())
-            )
+            # No stock flag: nothing was announced by VTEX, so nothing needs a second look.
+            hint = Hint(echo=here and sku in moved)
+            now = work.hub.now()
+            mark = Mark(connection.id, Context.LISTINGS, sku, now, Priority.URGENT, hint)
+            work.writes.append(mark)
         if known:
             work.hub.ring(connection, Context.LISTINGS)

@@ -11,6 +11,7 @@ from connector.domain.listing import Action, Listing, ListingState, SecondLook
 from connector.domain.listing_planner import View, mapped, plan_listing
 from connector.domain.offer import Offer, PriceStock
 from connector.domain.pending import (
+    NO_HINT,
     Claim,
     Context,
     Failed,
@@ -24,7 +25,7 @@ from connector.flows.channel import with_currency
 from connector.flows.documents import load_listings, put_listing
 from connector.flows.hub import Hub, Peers
 from connector.flows.look import Look
-from connector.flows.pushing import check_lots, push
+from connector.flows.pushing import check_lots, compare, push
 from connector.flows.reading import read
 from connector.flows.telling import tell_reasons, tell_setback
 from connector.ports import Conflict, Drop, LeaseLost, Settle, Write
@@ -41,6 +42,7 @@ async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim
     saved = await load_listings(hub.store, connection.id, [claim.key for claim in claims])
     looks = [Look(claim, saved[claim.key], saved[claim.key].value) for claim in claims]
     await check_lots(hub, peers, looks)
+    await compare(hub, peers, [look for look in looks if look.open and _is_sweep(look)])
     if connection.state is ConnectionState.ACTIVE:
         await read(hub, connection, peers, [look for look in looks if look.open])
     await _decide(hub, connection, peers, looks)
@@ -51,6 +53,12 @@ async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim
         await _decide(hub, connection, peers, found)
         await push(hub, peers, found)
     await asyncio.gather(*(_settle(hub, connection, look) for look in looks))
+
+
+def _is_sweep(look: Look) -> bool:
+    """A regular look that nobody asked for: time to see what the marketplace really has."""
+    claim = look.claim
+    return claim.priority is Priority.SWEEP and claim.hint == NO_HINT and not claim.attempts
 
 
 async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequence[Look]) -> None:
@@ -70,6 +78,7 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
             held=held.get(look.sku, 0),
             invalid=tuple(_invalid(peers, look.listing)),
             wanted=connection.state is not ConnectionState.DISABLED,
+            sold=look.claim.hint.echo,
         )
         look.plan = plan_listing(view)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from connector.domain.connection import Connection
 from connector.domain.entries import Status
-from connector.domain.marketorder import MarketStatus
+from connector.domain.marketorder import MarketOrder, MarketStatus
 from connector.domain.order import Cancellation, CancelSide, Placement, Step
 from connector.domain.order_facts import (
     InvoiceTold,
@@ -107,19 +107,28 @@ async def _work(work: OrderWork) -> Settlement:
     if work.order.ended_at is not None and not _news(work):
         return Finished(None)
     work.order, results = fold_facts(work.order, work.facts)
+    before = work.order.market
     await _read_market(work)
     if work.order.market is None:
         return await _unknown(work)
     await _read_vtex(work)
     for result in results:
         await absorb_result(work, result)
-    await update_holds(work)
+    await update_holds(work, sold=_sold(before, work.order.market))
     await work.save()
     rest = await _until_rest(work)
     if rest.ended:
         work.update(ended_at=work.hub.now())
     await update_holds(work)
     return _settle(work, rest)
+
+
+def _sold(before: MarketOrder | None, now: MarketOrder | None) -> bool:
+    """Whether the marketplace has moved stock: a new order, other lines, or a cancellation."""
+    if before is None or now is None:
+        return now is not None
+    cancelled = now.status is MarketStatus.CANCELLED is not before.status
+    return cancelled or now.lines != before.lines
 
 
 def _news(work: OrderWork) -> bool:

@@ -205,7 +205,8 @@ def _shown(row: PendingRow) -> Json:
 def _all_reasons(shown: Json) -> list[str]:
     """What the pending set and the thing itself say, each once."""
     texts = list(shown.get("reasons", []))
-    texts += [reason["text"] for reason in shown.get("listing", {}).get("reasons", [])]
+    listed = shown.get("listing", {}).get("reasons", [])
+    texts += [f"{reason['code']}: {reason['text']}" for reason in listed]
     texts += shown.get("order", {}).get("reasons", [])
     return list(dict.fromkeys(texts))
 

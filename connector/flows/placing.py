@@ -125,6 +125,14 @@ async def preflight(work: OrderWork, market: MarketOrder) -> OrderSimulation:
 
 
 async def _simulate(work: OrderWork, market: MarketOrder) -> OrderSimulation:
+    try:
+        return await _simulate_once(work, market)
+    except simulation.SimulationTooLarge as error:
+        # An order cannot be halved: mostly it was only slow.
+        raise Again("VTEX could not simulate the order in time") from error
+
+
+async def _simulate_once(work: OrderWork, market: MarketOrder) -> OrderSimulation:
     items = [SimItem(line.sku, line.quantity) for line in market.lines]
     address = market.address
     if market.delivery in _FOB:

@@ -200,6 +200,35 @@ async def _check_lot(hub: Hub, peers: Peers, lot_id: str, looks: Sequence[Look])
             look.waiting = True
 
 
+async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
+    """See whether the marketplace still has what it confirmed; take over what differs.
+
+    Sales, people and mistakes change listings there without telling anybody. When it cannot be
+    asked now, the confirmed state is believed until the next time.
+    """
+    listed = [look for look in looks if look.listing.confirmed is not None]
+    if not listed or not peers.market.find:
+        return
+    try:
+        found = await peers.adapter.find([look.sku for look in listed])
+    except PEER_ERRORS:
+        return
+    for look in listed:
+        there, confirmed = found.get(look.sku), look.listing.confirmed
+        if there is None:
+            take_over(hub, look, None)
+        elif confirmed is not None:
+            price, stock = there.price_minor, there.stock
+            seen = confirmed.model_copy(
+                update={
+                    "price_minor": confirmed.price_minor if price is None else price,
+                    "stock": confirmed.stock if stock is None else stock,
+                    "blocked": there.blocked,
+                }
+            )
+            look.update(confirmed=seen)
+
+
 async def find(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
     """After an unknown outcome, take over what the marketplace says it has."""
     try:

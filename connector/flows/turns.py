@@ -15,6 +15,7 @@ from connector.domain.retry import Setback, settle_setback
 from connector.flows.hub import Hub
 from connector.flows.listings import listings_turn
 from connector.flows.orders import orders_turn
+from connector.flows.setbacks import PEER_ERRORS, setback
 from connector.flows.upkeep import upkeep_turn
 from connector.ports import LeaseLost, Settle, StoreUnavailable, Turn
 
@@ -88,6 +89,10 @@ class Workers:
     ) -> None:
         try:
             await TURNS[context](self.hub, connection, claims)
+        except PEER_ERRORS as error:
+            # What the whole batch needed could not be read; it says nothing about single keys.
+            for claim in claims:
+                await self._settle(claim, setback(error))
         except StoreUnavailable:
             log.warning("store unavailable", connection=connection.id, context=context)
         except Exception as error:  # noqa: BLE001 - one poisonous key must not stop the others
@@ -110,8 +115,10 @@ class Workers:
         """A key that makes us fail climbs the ladder like any other failing key."""
         reason = f"{type(error).__name__} at {_where(error)}"
         expected = isinstance(error, LookupError | ValueError)
-        setback = Setback((str(error) if expected else f"unexpected {reason}",))
-        settlement = settle_setback(claim, setback, self.hub.now(), self.hub.rng)
+        await self._settle(claim, Setback((str(error) if expected else f"unexpected {reason}",)))
+
+    async def _settle(self, claim: Claim, what: Setback) -> None:
+        settlement = settle_setback(claim, what, self.hub.now(), self.hub.rng)
         with contextlib.suppress(LeaseLost):
             await self.hub.store.commit([Settle(claim, settlement)])
 

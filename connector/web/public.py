@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +15,7 @@ from connector.flows.secrets import digest
 from connector.web import app_base, webhooks
 from connector.web.directory import Directory
 from connector.web.errors import Refused, answer_to, log_failure
-from connector.web.incoming import split
+from connector.web.incoming import BODY_S, split
 from connector.web.logs import read_log
 from connector.web.notifications import notify
 from connector.web.services import result, serve
@@ -38,15 +40,26 @@ class PublicSite:
         self._directory = Directory(hub)
         self._app_digest = digest(app_secret) if app_secret else ""
         self._doors = webhooks.app_doors(hub.registry, app_settings or {})
+        self._under_way = 0
+        self._idle: asyncio.Event | None = None
 
     def server(self) -> web.Server:
         """An aiohttp server for this site; what was taken is finished even if nobody listens."""
         return PublicServer(self.handle)
 
+    async def settle(self, within_s: float) -> None:
+        """Let requests under way come to their end; aiohttp reads no body once it shuts down."""
+        self._idle = asyncio.Event()
+        if self._under_way:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(within_s, BODY_S)):
+                    await self._idle.wait()
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         began = time.monotonic()
         route = "unknown"
+        self._under_way += 1
         try:
             parts = split(request)
             route = route_of(parts)
@@ -57,6 +70,10 @@ class PublicSite:
             log_failure(error, route, response.status, time.monotonic() - began)
             self._hub.metrics.count("web_refused_total", route=route, status=str(response.status))
             return response
+        finally:
+            self._under_way -= 1
+            if self._idle is not None and not self._under_way:
+                self._idle.set()
 
     async def _answer(
         self, route: str, request: web.BaseRequest, parts: tuple[str, ...]

@@ -32,7 +32,7 @@ def listings(world: World) -> list[str]:
 
 
 def free(world: World, sku: str, stock: int) -> int:
-    """VTEX's stock less what unplaced orders that VTEX cannot take (too little stock) still want."""
+    """VTEX's stock less what orders that VTEX cannot take (too little stock) still want."""
     return max(
         0, stock - sum(lacking(world).get(key, {}).get(sku, 0) for key in world.market.carts)
     )
@@ -77,7 +77,7 @@ def orders(world: World) -> list[str]:
             wrong.append(f"{key}: VTEX {order.value}, marketplace {cart.total_minor}")
         elif order.status == "canceled" and cart.status not in {"shipped", "delivered"}:
             wrong.append(f"{key} cancelled in VTEX, {cart.status} there")
-        elif cart.status in {"paid"} and not order.approved:
+        elif cart.status == "paid" and not order.approved:
             wrong.append(f"{key} is paid but not authorized ({order.status})")
     return wrong
 

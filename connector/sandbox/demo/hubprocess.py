@@ -73,6 +73,11 @@ class HubProcess:
         self.kills += 1
         await self._end(signal.SIGKILL)
 
+    async def restart_if_down(self) -> None:
+        """Start it where it was just killed."""
+        if self._process is None or self._process.returncode is not None:
+            await self.start()
+
     async def stop(self) -> None:
         """Ask it to end; kill it where it does not."""
         await self._end(signal.SIGTERM)

@@ -86,6 +86,10 @@ class Stage:
             self._buys = (now, self.market.buys())
         return self._buys[1]
 
+    def look_again(self) -> None:
+        """Forget what was seen of the marketplace's books."""
+        self._buys, self._shelf = (-1.0, self._buys[1]), (-1.0, self._shelf[1])
+
     def shelf(self) -> Mapping[str, ShelfItem]:
         """The marketplace's listings, at most a moment old."""
         now = asyncio.get_running_loop().time()

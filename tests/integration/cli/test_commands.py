@@ -335,7 +335,7 @@ def test_parked_list_show_and_retry(run, filled):
     assert (row["key"], row["reasons"]) == ("1001", ["price jumps"])
     assert "price jumps" in run("parked", "list", filled).stdout
     shown = json.loads(run("parked", "show", filled, "1001", "--json").stdout)
-    assert "category is not mapped" in shown["reasons"]
+    assert "E4: category is not mapped" in shown["reasons"]
     assert "category is not mapped" in run("parked", "show", filled, "1001").stdout
     order = run("parked", "show", filled, "MP-1", "--context", "orders").stdout
     assert "zoe@example.com" not in order

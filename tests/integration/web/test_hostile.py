@@ -132,3 +132,26 @@ async def test_a_mistake_of_ours_shows_no_insides(it, public, monkeypatch):
     assert status == 500
     assert "Retry-After" in headers
     assert "insides" not in str(body)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST {}\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+        "POST {} HTTP/1.1\r\nBad Header\r\n\r\n",
+        "POST {} HTTP/9.9 x\r\n\r\n",
+        "\x16\x03\x01{}\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_neither_quoted_nor_logged(it, public, head, caplog, capsys):
+    secret = it.secret(Purpose.NOTIFY)
+    path = it.vtex(Purpose.NOTIFY, "api/notification")
+    reader, writer = await asyncio.open_connection("127.0.0.1", public.server.port)
+    writer.write(head.format(path, path).encode("latin-1"))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert b" 400 " in answer.splitlines()[0]
+    assert secret.encode() not in answer
+    assert b"aiohttp" not in answer
+    assert secret not in caplog.text + capsys.readouterr().out

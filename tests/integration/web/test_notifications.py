@@ -132,3 +132,15 @@ async def test_a_flood_for_one_sku_is_one_pending_key(it, public):
     stats = await it.hub.store.pending_stats(it.hub.now())
     mine = [s for s in stats if s.connection == it.one.id and s.context is Context.LISTINGS]
     assert mine[0].due + mine[0].waiting == 1
+
+
+@pytest.mark.parametrize("target", ["/{}", "http://hub.example{}"])
+async def test_odd_request_lines_find_their_way(it, public, target):
+    raw = json.dumps(CANONICAL).encode()
+    path = target.format(it.vtex(Purpose.NOTIFY, "api/notification"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", public.server.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {len(raw)}\r\n\r\n"
+    writer.write(head.encode() + raw)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    assert await marked(it) == {"15"}

@@ -25,7 +25,7 @@ async def world():
 async def connection(world):
     connection = await world.connect()
     await save(world, a_listing(connection, "1001"), an_order(connection, "MP-1"))
-    await world.park(connection, Context.LISTINGS, "1001", "price jumps", "no category")
+    await world.park(connection, Context.LISTINGS, "1001", "E4: category is not mapped", "no image")
     await world.park(connection, Context.ORDERS, "MP-1", "document 52998224725 refused")
     return connection
 
@@ -43,7 +43,7 @@ async def test_lists_everything_parked_with_all_reasons(world, connection):
     }
     assert rows == json.loads(json.dumps(rows))
     listing = next(row for row in rows if row["key"] == "1001")
-    assert listing["reasons"] == ["price jumps", "no category"]
+    assert listing["reasons"] == ["E4: category is not mapped", "no image"]
     assert listing["parked"] is True
 
 
@@ -65,10 +65,9 @@ async def test_shows_a_listing_with_every_reason(world, connection):
 
     assert shown["parked"] is True
     assert shown["reasons"] == [
-        "price jumps",
-        "no category",
-        "price would change by 100 %",
-        "category is not mapped",
+        "E4: category is not mapped",
+        "no image",
+        "E1: price would change by 100 %",
     ]
     assert shown["listing"]["vtex_price_minor"] == 20_000
     assert shown["listing"]["price_minor"] == 10_000

@@ -1,0 +1,66 @@
+"""Copies both simulators' state into books."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from connector.sandbox.demo.books import Allowance, Books, Parked, SkuBook, vtex_book
+from connector.sandbox.demo.hubprocess import HubProcess
+from connector.sandbox.demo.merchant import Merchant
+from connector.sandbox.demo.stage import Stage
+from connector.sandbox.vtexsim import Sku
+
+_ACT_S = 4.0
+"""Real seconds the hub may take to act on what it was told, with nobody killing it."""
+
+
+def read_books(stage: Stage, merchant: Merchant, hub: HubProcess) -> Books:
+    """Both sides' books as they stand now, without the hub's parked list."""
+    store = stage.store
+    return Books(
+        skus={str(sku.id): _sku_book(stage, merchant, sku) for sku in store.catalog.skus.values()},
+        shelf=dict(stage.market.shelf()),
+        buys=dict(stage.market.buys()),
+        orders=[
+            vtex_book(order, store.created.get(order.order_id, 0))
+            for order in store.orders.values()
+        ],
+        free_since={str(sku): rows for sku, rows in store.free_since.items()},
+        edits=dict(merchant.edits),
+        crashes=tuple(hub.crashes),
+        wanted_orders=stage.options.orders,
+        allowance=_allowance(stage),
+    )
+
+
+async def with_parked(books: Books, hub: HubProcess) -> Books:
+    """The books with the hub's parked list, as ``connector parked list`` prints it."""
+    rows = await hub.run_json("parked", "list", "--json")
+    parked: Sequence[Parked] = [
+        Parked(str(row["context"]), str(row["key"]), tuple(map(str, row["reasons"])))
+        for row in rows
+    ]
+    return replace(books, parked=parked)
+
+
+def _sku_book(stage: Stage, merchant: Merchant, sku: Sku) -> SkuBook:
+    truth = stage.store.truth_of(sku, stage.store.settings.sales_channel)
+    return SkuBook(
+        sku=str(sku.id),
+        price_minor=truth.price,
+        stock=truth.stock,
+        sellable=truth.sellable,
+        presentable=merchant.presentable(sku),
+        parts=tuple((str(part.sku_id), part.amount) for part in sku.kit),
+    )
+
+
+def _allowance(stage: Stage) -> Allowance:
+    options = stage.options
+    act = _ACT_S * (4 if options.kills else 1) * options.time_scale
+    return Allowance(
+        stale_s=stage.store.settings.stale_stock_s,
+        act_s=act,
+        unannounced_s=1.5 * options.recheck_s,
+    )

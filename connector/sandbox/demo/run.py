@@ -1,0 +1,227 @@
+"""Runs a demo from beginning to end and cleans up after it, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+
+from connector.sandbox.demo.books import Books
+from connector.sandbox.demo.hubprocess import HubError, HubProcess
+from connector.sandbox.demo.inspect import read_books, with_parked
+from connector.sandbox.demo.invariants import Finding, judge
+from connector.sandbox.demo.options import DemoOptions
+from connector.sandbox.demo.oversell import excused
+from connector.sandbox.demo.progress import Progress
+from connector.sandbox.demo.report import Report
+from connector.sandbox.demo.scenario import Day, load_catalog, torment
+from connector.sandbox.demo.stage import NoSimulatorError, Stage, open_stage
+
+_LOOK_S = 0.5
+_IN_A_ROW = 3
+"""So often in a row all invariants must hold before the day counts as settled."""
+FAILED, REFUSED = 1, 2
+
+
+async def run_demo(options: DemoOptions) -> int:
+    """Run a demo; 0 only if every invariant holds at the end."""
+    console = Console(width=None)
+    demo = Demo(options, console)
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    if task is not None:
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        with _place(options) as place:
+            report = await demo.run(place)
+    except (HubError, NoSimulatorError) as error:
+        console.print(str(error), style="bold red", highlight=False, markup=False)
+        return REFUSED
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+    report.show(console)
+    if options.json_file is not None:
+        report.write(options.json_file)
+    return 0 if report.ok else FAILED
+
+
+class Demo:
+    """One run."""
+
+    def __init__(self, options: DemoOptions, console: Console) -> None:
+        self._options = options
+        self._progress = Progress(console, self._numbers)
+        self._stage: Stage | None = None
+        self._day: Day | None = None
+        self._hub: HubProcess | None = None
+        self._listed = 0
+        self._held = ""
+
+    async def run(self, place: Path) -> Report:
+        """Set up, live the day, settle, judge.
+
+        Raises:
+            HubError: the hub does not start, or refuses what an operator asks of it.
+        """
+        began = monotonic()
+        async with AsyncExitStack() as closing:
+            await closing.enter_async_context(self._progress.shown())
+            stage = self._stage = await closing.enter_async_context(open_stage(self._options))
+            hub = self._hub = HubProcess(stage, place)
+            closing.push_async_callback(hub.stop)
+            day = self._day = Day(stage)
+            closing.push_async_callback(day.close)
+            await self._connect(stage, hub, place)
+            killer = self._kill_now_and_then(hub)
+            try:
+                self._progress.enter("the catalog is loaded")
+                self._listed = await load_catalog(stage)
+                self._progress.enter("the shop is open")
+                await day.live()
+            finally:
+                await _stopped(killer)
+            self._progress.enter("the shop is closed; everything comes to rest")
+            books, findings = await self._settle(stage, hub, day)
+            if self._options.keep is not None:
+                _write_ledgers(stage, place)
+            return self._report(stage, hub, books, findings, monotonic() - began)
+
+    async def _connect(self, stage: Stage, hub: HubProcess, place: Path) -> None:
+        """Do what a merchant's operator does to be connected."""
+        self._progress.enter("the hub starts")
+        await hub.start()
+        self._progress.enter("the connection is added, checked and loaded")
+        file = place / "connection.json"
+        file.write_text(json.dumps(stage.connection_file(), indent=2), encoding="utf-8")
+        file.chmod(0o600)
+        urls = await hub.run_json("connection", "add", "--file", str(file))
+        stage.market.call_back(urls["webhook_url"])
+        await hub.run("connection", "check", urls["id"], "--fix")
+        stage.break_things()
+        await hub.run("sync", urls["id"])
+
+    def _kill_now_and_then(self, hub: HubProcess) -> asyncio.Task[None] | None:
+        if not self._options.kills:
+            return None
+        dice = Random(self._options.seed + 5)  # noqa: S311 - a demo's dice
+        return asyncio.get_running_loop().create_task(torment(hub, dice))
+
+    async def _settle(
+        self, stage: Stage, hub: HubProcess, day: Day
+    ) -> tuple[Books, list[Finding]]:
+        """Wait until all holds several times in a row, or for as long as patience lasts."""
+        deadline = monotonic() + self._options.patience_s
+        if self._options.kills:
+            await hub.restart_if_down()
+        in_a_row = 0
+        while in_a_row < _IN_A_ROW and monotonic() < deadline:
+            await asyncio.sleep(_LOOK_S)
+            books = read_books(stage, day.merchant, hub)
+            findings = judge(books)
+            held = sum(finding.ok for finding in findings)
+            self._held = f"{held} of {len(findings)}"
+            rest = held == len(findings) and not day.unfinished
+            in_a_row = in_a_row + 1 if rest else 0
+        books = await with_parked(read_books(stage, day.merchant, hub), hub)
+        return books, judge(books)
+
+    def _report(
+        self,
+        stage: Stage,
+        hub: HubProcess,
+        books: Books,
+        findings: Sequence[Finding],
+        duration_s: float,
+    ) -> Report:
+        counts = Counter(stage.events)
+        counts["SKUs loaded before opening"] = self._listed
+        counts["listings"] = len(books.shelf)
+        counts["orders in VTEX"] = len(books.orders)
+        counts["oversold before the hub could know"] = excused(books)
+        counts["parked for a person"] = len(books.parked)
+        counts["calls of the hub to VTEX"] = stage.store_tap.calls
+        counts["calls of the hub to the marketplace"] = stage.market_tap.calls
+        counts["calls to the hub"] = stage.outbound.calls
+        return Report(
+            self._options,
+            findings,
+            duration_s,
+            counts=counts,
+            faults=_faults(stage),
+            repeats=_repeats(stage, books),
+            kills=hub.kills,
+        )
+
+    def _numbers(self) -> dict[str, str]:
+        stage, day, hub = self._stage, self._day, self._hub
+        if stage is None or day is None or hub is None:
+            return {}
+        numbers = {
+            "listed": len(stage.shelf()),
+            "sold": day.sold,
+            "in VTEX": len(stage.store.orders),
+            "lives going on": day.unfinished,
+            "invoices": stage.events["invoices"],
+            "faults": sum(stage.faults.values()),
+            "kills": hub.kills,
+        }
+        told = {name: str(number) for name, number in numbers.items()}
+        return {"clock": f"{stage.clock.now():%H:%M}", **told, "invariants": self._held or "-"}
+
+
+def _faults(stage: Stage) -> dict[str, int]:
+    kinds = Counter(row.kind for row in stage.store.ledger)
+    return {
+        **stage.faults,
+        "VTEX: notifications lost": kinds["notification.lost"],
+        "VTEX: results lost": kinds["processing.lost"],
+    }
+
+
+def _repeats(stage: Stage, books: Books) -> dict[str, int]:
+    """Calls that were made again, whoever made them."""
+    rows = stage.store.ledger
+    papers = [paper for bought in books.buys.values() for paper in bought.papers]
+    return {
+        "VTEX's calls to the hub": sum(row.kind == "callback.refused" for row in rows),
+        "notifications": sum(
+            row.kind == "notification.delivered" and row.data.get("attempt", 0) > 0 for row in rows
+        ),
+        "invoices handed in again, to no effect": sum(paper.arrivals - 1 for paper in papers),
+        "calls to the hub without an answer": stage.outbound.unanswered,
+    }
+
+
+def _write_ledgers(stage: Stage, place: Path) -> None:
+    for name, ledger in (("vtex", stage.store.ledger), ("marketplace", stage.market.ledger)):
+        with (place / f"{name}-ledger.jsonl").open("w", encoding="utf-8") as file:
+            for row in ledger:
+                line: dict[str, Any] = {"at": row.at, "kind": row.kind, "data": row.data}
+                file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+
+async def _stopped(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextmanager
+def _place(options: DemoOptions) -> Iterator[Path]:
+    """Where hub and simulators keep what they write; gone afterwards unless it is to be kept."""
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        yield options.keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="connector-demo-") as place:
+        yield Path(place)

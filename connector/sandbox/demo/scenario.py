@@ -1,0 +1,144 @@
+"""The day itself: the merchant changes things and buyers buy until closing time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
+
+from connector.sandbox.demo.hubprocess import HubError, HubProcess
+from connector.sandbox.demo.lives import Life
+from connector.sandbox.demo.merchant import Merchant
+from connector.sandbox.demo.plan import Deed, OrderPlan, plan_deeds, plan_orders
+from connector.sandbox.demo.stage import Stage
+from connector.sandbox.vtexsim import Sku
+from connector.sdk.testing.market import Sale
+
+_TRY_AGAIN_S = 0.2
+"""Real seconds until a buyer who found nothing looks again."""
+_MOST_UNITS = 3
+
+
+class Day:
+    """A merchant's day, drawn from the seed."""
+
+    def __init__(self, stage: Stage) -> None:
+        options = stage.options
+        self._stage = stage
+        self._rng = Random(options.seed * 7919 + 11)  # noqa: S311 - a demo's dice
+        self.merchant = Merchant(stage, self._rng)
+        self.orders = plan_orders(options.orders, options.day_s, self._rng)
+        self.deeds = plan_deeds(options.skus, options.day_s, self._rng)
+        self._lives: set[asyncio.Task[None]] = set()
+        self.sold = 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many orders' lives still go on."""
+        return len(self._lives)
+
+    async def live(self) -> None:
+        """Open the shop, and return once it has closed; orders may live on."""
+        opened = self._stage.clock.now()
+        async with asyncio.TaskGroup() as busy:
+            busy.create_task(self._merchandise(opened, self.deeds))
+            for plan in self.orders:
+                busy.create_task(self._buy(opened, plan))
+
+    async def until_lived(self) -> None:
+        """Wait until every order's life is over."""
+        while self._lives:
+            await asyncio.wait(self._lives)
+
+    async def close(self) -> None:
+        """Stop whatever still goes on."""
+        for task in list(self._lives):
+            task.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+
+    async def _merchandise(self, opened: datetime, deeds: Sequence[Deed]) -> None:
+        for deed in deeds:
+            await self._sleep_until(opened, deed.at_s)
+            self.merchant.do(deed)
+
+    async def _buy(self, opened: datetime, plan: OrderPlan) -> None:
+        """Buy until something is bought: who finds one thing sold out takes another."""
+        await self._sleep_until(opened, plan.at_s)
+        dice = Random(self._stage.options.seed * 104_729 + plan.number)  # noqa: S311 - as above
+        while (key := self._try_to_buy(plan, dice)) is None:  # noqa: ASYNC110 - a buyer looks again
+            await asyncio.sleep(_TRY_AGAIN_S)
+        self.sold += 1
+        self._stage.events[f"bought: {plan.kind}"] += 1
+        self._stage.look_again()
+        life = asyncio.get_running_loop().create_task(Life(self._stage, plan, key).live())
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+
+    def _try_to_buy(self, plan: OrderPlan, dice: Random) -> str | None:
+        lines = self._choose(plan, dice)
+        if lines is None:
+            return None
+        key = self._stage.market.buy(Sale(lines=lines, **plan.options))
+        if key is None:
+            self._stage.look_again()
+            self._stage.events["found sold out"] += 1
+        return key
+
+    def _choose(self, plan: OrderPlan, dice: Random) -> tuple[tuple[str, int], ...] | None:
+        """Products that are on the shelf in the wanted numbers; the last units first."""
+        if plan.last_units and self.merchant.low:
+            scarce = dice.choice(self.merchant.low)
+            last = self._stage.shelf().get(scarce)
+            if last is not None and last.stock <= _MOST_UNITS and dice.random() < 0.8:
+                return ((scarce, 1),)
+        carried = "delivery" in plan.options
+        offered = dice.sample(self.merchant.offered, len(self.merchant.offered))
+        fitting = [sku for sku in offered if not (carried and sku.multiplier != 1.0)]
+        shelf, lines = self._stage.shelf(), []
+        wanted = list(plan.quantities)
+        for sku in fitting:
+            item = shelf.get(str(sku.id))
+            if item is None or not item.buyable or item.stock < wanted[0]:
+                continue
+            if item.price_minor * wanted[0] < 2 * plan.options.get("discount_minor", 0):
+                continue
+            lines.append((str(sku.id), wanted.pop(0)))
+            if not wanted:
+                return tuple(lines)
+        return None
+
+    async def _sleep_until(self, opened: datetime, at_s: float) -> None:
+        wait = opened + timedelta(seconds=at_s) - self._stage.clock.now()
+        await self._stage.clock.sleep(max(0.0, wait.total_seconds()))
+
+
+async def load_catalog(stage: Stage, share: float = 0.9, patience_s: float = 25.0) -> int:
+    """Wait until most of what can be listed is; returns how much is."""
+    channel = stage.store.settings.sales_channel
+    wanted = [
+        str(sku.id) for sku in stage.store.catalog.skus.values() if _listable(stage, sku, channel)
+    ]
+    here: list[str] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            while len(here) < share * len(wanted):
+                await asyncio.sleep(0.1)
+                shelf = stage.shelf()
+                here = [sku for sku in wanted if sku in shelf]
+    return len(here)
+
+
+def _listable(stage: Stage, sku: Sku, channel: int) -> bool:
+    return bool(sku.images) and sku.free > 0 and stage.store.sellable(sku, channel)
+
+
+async def torment(hub: HubProcess, rng: Random) -> None:
+    """Kill the hub every few seconds and start it again."""
+    while True:
+        await asyncio.sleep(rng.uniform(3.0, 6.0))
+        await hub.kill()
+        await asyncio.sleep(rng.uniform(0.0, 0.3))
+        with suppress(HubError):
+            await hub.start()
