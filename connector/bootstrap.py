@@ -16,6 +16,7 @@ from typing import Literal, Self
 import structlog
 from aiohttp import web
 
+from connector.domain.breaker import Phase
 from connector.domain.clock import Clock
 from connector.drivers import logs
 from connector.drivers.breakers import Breakers
@@ -83,12 +84,7 @@ async def open_hub(
         metrics = metrics or PrometheusMetrics()
         registry = registry or discover()
         if peers is None:
-            pool = HttpPool(
-                clock=clock,
-                metrics=metrics,
-                allow_hosts=settings.allow_hosts,
-                breakers=Breakers(clock),
-            )
+            pool = _open_pool(settings, clock, metrics)
             closing.push_async_callback(pool.close)
             peers = LivePeers(
                 pool=pool,
@@ -98,18 +94,8 @@ async def open_hub(
                 concurrency=settings.concurrency,
                 limits=settings.limits,
             )
-        hub = Hub(
-            store=store,
-            broker=broker,
-            clock=clock,
-            vault=vault,
-            metrics=metrics,
-            registry=registry,
-            peers=peers,
-            public_url=settings.public_url,
-            lease_s=settings.lease_s,
-            batch=settings.batch,
-        )
+        hub = Hub(store, broker, clock, vault, metrics, registry, peers, settings.public_url)
+        hub.lease_s, hub.batch = settings.lease_s, settings.batch
         closing.push_async_callback(hub.bell.close)
         yield hub
 
@@ -126,6 +112,19 @@ def _open_store(settings: Settings, clock: Clock) -> Store:
         return SqliteStore(settings.store_url, clock)
     except (StoreUnavailable, ValueError, OSError) as error:
         raise StartError(f"CONNECTOR_STORE_URL: {error}") from error
+
+
+def _open_pool(settings: Settings, clock: Clock, metrics: Metrics) -> HttpPool:
+    def show(peer: str, phase: Phase) -> None:
+        if isinstance(metrics, PrometheusMetrics):
+            metrics.gauge("hub_breakers_open", float(phase is Phase.OPEN), peer=peer)
+
+    return HttpPool(
+        clock=clock,
+        metrics=metrics,
+        allow_hosts=settings.allow_hosts,
+        breakers=Breakers(clock, on_change=show),
+    )
 
 
 def vault_keys(settings: Settings) -> list[str]:

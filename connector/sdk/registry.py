@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -46,9 +46,7 @@ def discover() -> AdapterRegistry:
     for label, module_name in _candidates():
         try:
             module = importlib.import_module(module_name)
-            adapter = _checked(module)
-            if adapter.name in found:
-                raise TypeError(f"another adapter is called {adapter.name} already")
+            adapter = _checked(module, taken=found)
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; it stays out
             broken[label] = f"{type(error).__name__}: {error}"
             continue
@@ -66,12 +64,14 @@ def _candidates() -> Iterator[tuple[str, str]]:
         yield entry.name, entry.module
 
 
-def _checked(module: ModuleType) -> type[Adapter[Any]]:
+def _checked(module: ModuleType, taken: Collection[str]) -> type[Adapter[Any]]:
     adapter = getattr(module, "ADAPTER", None)
     if not (isinstance(adapter, type) and issubclass(adapter, Adapter)):
         raise TypeError("the package has no ADAPTER that is a subclass of connector.sdk.Adapter")
     if not getattr(adapter, "name", "").isidentifier():
         raise TypeError("the adapter's name must be a plain word")
+    if adapter.name in taken:
+        raise TypeError(f"another adapter is called {adapter.name} already")
     gaps = capability_gaps(adapter)
     if gaps:
         raise TypeError("; ".join(gaps))

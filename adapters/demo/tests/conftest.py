@@ -1,6 +1,5 @@
 """A clock that tests move, the adapter wired to a simulated market, and a hub that takes notes."""
 
-# mypy: ignore-errors
 
 import asyncio
 import heapq

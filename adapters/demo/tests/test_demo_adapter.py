@@ -1,6 +1,5 @@
 """The adapter alone: recorded exchanges, rules, signatures, and what it declares."""
 
-# mypy: ignore-errors
 
 import json
 import re

@@ -1,6 +1,5 @@
 """The adapter against the simulated market: sales, carts, payment, fulfilment."""
 
-# mypy: ignore-errors
 
 from datetime import UTC, datetime
 

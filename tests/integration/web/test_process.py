@@ -15,7 +15,6 @@ import pytest
 from connector.bootstrap import Process, StartError, key_file, open_hub, vault_keys
 from connector.domain.connection import Purpose
 from connector.domain.pending import Context
-from connector.drivers.metrics import METRICS
 from connector.drivers.vault import generate_key
 from connector.flows.connections import add
 from connector.flows.secrets import reveal
@@ -109,10 +108,6 @@ async def test_it_starts_answers_probes_and_stops_in_order(tmp_path):
     assert "a-token-of-20-letters" not in json.dumps(hub.events) + rest
 
 
-@pytest.mark.skipif(
-    not any("notifications" in name for name in METRICS),
-    reason="drivers/metrics.py does not know the flows' metrics yet",
-)
 async def test_what_is_under_way_at_sigterm_is_finished_and_saved(tmp_path):
     key = generate_key()
     async with open_hub(settings(tmp_path, secret_key=key)) as opened:
