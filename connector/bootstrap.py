@@ -96,6 +96,7 @@ async def open_hub(
             )
         hub = Hub(store, broker, clock, vault, metrics, registry, peers, settings.public_url)
         hub.lease_s, hub.batch = settings.lease_s, settings.batch
+        hub.entries_days = settings.entries_days
         closing.push_async_callback(hub.bell.close)
         yield hub
 

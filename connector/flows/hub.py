@@ -102,6 +102,8 @@ class Hub:
     """Real seconds a worker may be silent before its keys go to another."""
     batch: int = 50
     """Most keys claimed in one turn."""
+    entries_days: float = 30
+    """How long log entries are kept."""
     bell: Bell = field(init=False)
     book: ConnectionBook = field(init=False)
 

@@ -11,7 +11,7 @@ from connector.domain.order import Order, OrderState, order_ref
 from connector.domain.pending import Context, Hint, Mark, Priority
 from connector.flows.documents import Saved, load_orders, put_order
 from connector.flows.hub import Hub
-from connector.ports import Conflict, Write
+from connector.ports import Conflict, StoreUnavailable, Write
 from connector.vtex.inbound import Notification, parse_notifications
 
 
@@ -106,8 +106,9 @@ async def save_order_keys(hub: Hub, connection: Connection, keys: Sequence[str])
             await hub.store.commit(writes)
         except Conflict:
             continue  # another process saw one of them first
-        break
-    hub.ring(connection, Context.ORDERS)
+        hub.ring(connection, Context.ORDERS)
+        return
+    raise StoreUnavailable("the same new orders are being saved by others over and over")
 
 
 def first_seen(hub: Hub, connection: Connection, ref: str, key: str) -> Order:

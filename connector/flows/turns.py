@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -52,14 +53,19 @@ class Workers:
             self.hub.broker.consume(self.queues, self.turn, workers=_WORKERS)
         )
         sweeper = asyncio.create_task(self.sweep_forever())
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await stop.wait()
+            await asyncio.wait({stopped, consumer, sweeper}, return_when=FIRST_COMPLETED)
+            for crashed in (consumer, sweeper):
+                if crashed.done():
+                    crashed.result()  # working on without it would be silence: say so and end
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
             await self.hub.broker.close(drain_s=drain_s)
-            consumer.cancel()
-            await asyncio.gather(consumer, return_exceptions=True)
+            for task in (consumer, stopped):
+                task.cancel()
+            await asyncio.gather(consumer, stopped, return_exceptions=True)
 
     async def turn(self, turn: Turn) -> None:
         """Take one turn of a connection in a context."""

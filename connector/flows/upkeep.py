@@ -18,6 +18,7 @@ from connector.domain.pending import (
     Settlement,
 )
 from connector.domain.retry import jittered, settle_setback
+from connector.flows.app_install import confirm_install
 from connector.flows.channel import refresh_channel
 from connector.flows.documents import LISTING, load_connection
 from connector.flows.erasure import erase_old_orders
@@ -199,7 +200,13 @@ async def _housekeeping(hub: Hub, connection: Connection) -> datetime:
         if pruned != saved.value:
             await hub.book.save(saved, pruned)
     await erase_old_orders(hub, connection)
+    await hub.store.forget(entries_before=hub.now() - timedelta(days=hub.entries_days))
     return hub.now() + jittered(_HOUSEKEEPING_EVERY, hub.rng)
+
+
+async def _confirm_install(hub: Hub, connection: Connection) -> None:
+    """The store's app said it was switched off: believed once VTEX's own affiliate says so."""
+    await confirm_install(hub, connection)
 
 
 _JOBS: Mapping[str, Run] = {
@@ -209,6 +216,7 @@ _JOBS: Mapping[str, Run] = {
     Job.BACKFILL: _backfill,
     Job.RECHECK_ALL: _recheck_all,
     Job.HOUSEKEEPING: _housekeeping,
+    Job.CONFIRM_INSTALL: _confirm_install,
 }
 
 

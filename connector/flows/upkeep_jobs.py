@@ -16,6 +16,7 @@ class Job(StrEnum):
     RELIST = "relist"  # list the sales channel again, find what no notification told
     BACKFILL = "backfill"  # load the whole sales channel, page by page
     RECHECK_ALL = "recheck-all"  # look at every known listing
+    CONFIRM_INSTALL = "confirm-install"  # the store's app says it was switched off: is it?
     HOUSEKEEPING = "housekeeping"  # retire secrets, erase personal data
 
 

@@ -257,7 +257,7 @@ class StoresAgree(RuleBasedStateMachine):
         assert first == second
 
 
-@pytest.mark.parametrize("examples", [100])
+@pytest.mark.parametrize("examples", [60])
 def test_stores_agree(examples):
     from hypothesis.stateful import run_state_machine_as_test
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from connector.sandbox.demo.books import Allowance, Books, Parked, SkuBook, vtex_book
-from connector.sandbox.demo.hubprocess import HubProcess
+from connector.sandbox.demo.hubprocess import HubError, HubProcess
 from connector.sandbox.demo.merchant import Merchant
 from connector.sandbox.demo.stage import Stage
 from connector.sandbox.vtexsim import Sku
@@ -36,8 +35,12 @@ def read_books(stage: Stage, merchant: Merchant, hub: HubProcess) -> Books:
 
 async def with_parked(books: Books, hub: HubProcess) -> Books:
     """The books with the hub's parked list, as ``connector parked list`` prints it."""
-    rows = await hub.run_json("parked", "list", "--json")
-    parked: Sequence[Parked] = [
+    try:
+        rows = await hub.run_json("parked", "list", "--json")
+    except HubError as error:
+        # A list that nobody can read explains nothing.
+        return replace(books, parked=[Parked("the list cannot be read:", str(error), ())])
+    parked = [
         Parked(str(row["context"]), str(row["key"]), tuple(map(str, row["reasons"])))
         for row in rows
     ]

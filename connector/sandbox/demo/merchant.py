@@ -112,11 +112,12 @@ class Merchant:
     def _run_low(self, *, silent: bool) -> bool:
         """A few units of something popular are left: buyers will be faster than caches."""
         del silent
-        chosen = [self._scarce.popleft() for _ in range(min(3, len(self._scarce)))]
-        for sku in chosen:
-            self._store.set_stock(sku.id, sku.reserved + self._rng.randint(1, _LOW))
-            self.low.append(str(sku.id))
-        return bool(chosen)
+        if not self._scarce:
+            return False
+        sku = self._scarce.popleft()
+        self._store.set_stock(sku.id, sku.reserved + self._rng.randint(1, _LOW))
+        self.low.append(str(sku.id))
+        return True
 
     # --- content and assortment ---------------------------------------------------------------
 

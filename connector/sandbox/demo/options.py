@@ -32,6 +32,11 @@ class DemoOptions:
         return _SHARES[self.faults]
 
     @property
+    def order_api(self) -> str:
+        """Which of VTEX's ways to place orders is used: every fourth seed takes the old one."""
+        return "integration" if self.seed % 4 else "classic"
+
+    @property
     def kills(self) -> bool:
         """Whether the hub is killed every few seconds."""
         return self.faults == "hard"

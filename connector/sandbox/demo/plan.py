@@ -62,6 +62,8 @@ _FATES = (
     Fate.CANCELLED_BY_BOTH,
     Fate.SHIPPED,
 )
+_RUSH = 0.4
+"""Share of the buyers who go for what is nearly sold out."""
 _TRACKINGS = ("same", "second", "by-number", "same")
 _CARRIED = frozenset({Kind.FOB, Kind.HINTS})
 _PEOPLE = (
@@ -143,7 +145,7 @@ def _plan_order(number: int, at_s: float, kind: Kind, fate: Fate, rng: Random) -
         quantities=quantities,
         options=options,
         tracking="none" if carried or kind is Kind.PICKUP else rng.choice(_TRACKINGS),
-        last_units=kind is Kind.PLAIN or rng.random() < 0.1,
+        last_units=rng.random() < _RUSH,
         pauses=(rng.uniform(5, 300), rng.uniform(30, 400), rng.uniform(30, 400)),
     )
 
@@ -199,5 +201,5 @@ def plan_deeds(skus: int, day_s: float, rng: Random) -> list[Deed]:
         for _ in range(count)
     ]
     deeds += [Deed(share * day_s, "reindex") for share in (0.3, 0.75)]
-    deeds += [Deed(share * day_s, "run_low") for share in (0.15, 0.45)]
+    deeds += [Deed(share * day_s, "run_low") for share in (0.08, 0.22, 0.36, 0.5, 0.64, 0.78)]
     return sorted(deeds, key=lambda deed: deed.at_s)

@@ -31,7 +31,7 @@ class Progress:
         """Begin another phase."""
         self.phase = phase
         if not self.console.is_terminal:
-            self.console.print(f"[{self._seconds()}] {phase}", highlight=False, markup=False)
+            self._line(phase)
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
@@ -55,7 +55,7 @@ class Progress:
         while True:
             await asyncio.sleep(_LINES_S)
             told = ", ".join(f"{name} {value}" for name, value in self.numbers().items())
-            self.console.print(f"[{self._seconds()}] {told}", highlight=False, markup=False)
+            self._line(told)
 
     def _table(self) -> Table:
         table = Table(title=f"connector demo: {self.phase} ({self._seconds()})", show_header=False)
@@ -64,6 +64,10 @@ class Progress:
         for name, value in self.numbers().items():
             table.add_row(name, value)
         return table
+
+    def _line(self, text: str) -> None:
+        line = f"[{self._seconds()}] {text}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _seconds(self) -> str:
         return f"{monotonic() - self._began:5.1f} s"

@@ -7,7 +7,7 @@ import json
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -25,34 +25,50 @@ from connector.sandbox.demo.oversell import excused
 from connector.sandbox.demo.progress import Progress
 from connector.sandbox.demo.report import Report
 from connector.sandbox.demo.scenario import Day, load_catalog, torment
-from connector.sandbox.demo.stage import NoSimulatorError, Stage, open_stage
+from connector.sandbox.demo.stage import Stage, open_stage
+from connector.sdk.testing.market import Paper
 
 _LOOK_S = 0.5
 _IN_A_ROW = 3
+_OURS = ("hub.db", "hub.db-wal", "hub.db-shm", "hub.log", "connection.json")
 """So often in a row all invariants must hold before the day counts as settled."""
-FAILED, REFUSED = 1, 2
+FAILED, REFUSED, STOPPED = 1, 2, 130
 
 
 async def run_demo(options: DemoOptions) -> int:
     """Run a demo; 0 only if every invariant holds at the end."""
-    console = Console(width=None)
+    console = Console()
     demo = Demo(options, console)
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    if task is not None:
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         with _place(options) as place:
-            report = await demo.run(place)
-    except (HubError, NoSimulatorError) as error:
+            report = await _until_told_to_stop(demo.run(place))
+    except (HubError, LookupError, OSError) as error:
         console.print(str(error), style="bold red", highlight=False, markup=False)
         return REFUSED
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+    if report is None:
+        console.print("stopped", style="bold red")
+        return STOPPED
     report.show(console)
     if options.json_file is not None:
         report.write(options.json_file)
     return 0 if report.ok else FAILED
+
+
+async def _until_told_to_stop(work: Coroutine[Any, Any, Report]) -> Report | None:
+    """Do the work; SIGINT and SIGTERM end it, cleaned up, with None."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for each in signals:
+        loop.add_signal_handler(each, task.cancel)
+    try:
+        await asyncio.wait([task])
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+        if not task.done():  # cancelled by our own caller
+            await _stopped(task)
+    return None if task.cancelled() else task.result()
 
 
 class Demo:
@@ -116,9 +132,7 @@ class Demo:
         dice = Random(self._options.seed + 5)  # noqa: S311 - a demo's dice
         return asyncio.get_running_loop().create_task(torment(hub, dice))
 
-    async def _settle(
-        self, stage: Stage, hub: HubProcess, day: Day
-    ) -> tuple[Books, list[Finding]]:
+    async def _settle(self, stage: Stage, hub: HubProcess, day: Day) -> tuple[Books, list[Finding]]:
         """Wait until all holds several times in a row, or for as long as patience lasts."""
         deadline = monotonic() + self._options.patience_s
         if self._options.kills:
@@ -197,9 +211,14 @@ def _repeats(stage: Stage, books: Books) -> dict[str, int]:
         "notifications": sum(
             row.kind == "notification.delivered" and row.data.get("attempt", 0) > 0 for row in rows
         ),
-        "invoices handed in again, to no effect": sum(paper.arrivals - 1 for paper in papers),
+        "papers handed in again, to no effect": sum(_again(paper) for paper in papers),
         "calls to the hub without an answer": stage.outbound.unanswered,
     }
+
+
+def _again(paper: Paper) -> int:
+    arrivals = (paper.arrivals, paper.tracking_arrivals, paper.delivery_arrivals)
+    return sum(count - 1 for count in arrivals if count)
 
 
 def _write_ledgers(stage: Stage, place: Path) -> None:
@@ -210,7 +229,7 @@ def _write_ledgers(stage: Stage, place: Path) -> None:
                 file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
 
-async def _stopped(task: asyncio.Task[None] | None) -> None:
+async def _stopped(task: asyncio.Task[Any] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -221,6 +240,8 @@ def _place(options: DemoOptions) -> Iterator[Path]:
     """Where hub and simulators keep what they write; gone afterwards unless it is to be kept."""
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
+        for name in _OURS:  # of an earlier run
+            (options.keep / name).unlink(missing_ok=True)
         yield options.keep.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="connector-demo-") as place:

@@ -47,11 +47,6 @@ class Day:
             for plan in self.orders:
                 busy.create_task(self._buy(opened, plan))
 
-    async def until_lived(self) -> None:
-        """Wait until every order's life is over."""
-        while self._lives:
-            await asyncio.wait(self._lives)
-
     async def close(self) -> None:
         """Stop whatever still goes on."""
         for task in list(self._lives):
@@ -67,7 +62,10 @@ class Day:
         """Buy until something is bought: who finds one thing sold out takes another."""
         await self._sleep_until(opened, plan.at_s)
         dice = Random(self._stage.options.seed * 104_729 + plan.number)  # noqa: S311 - as above
-        while (key := self._try_to_buy(plan, dice)) is None:  # noqa: ASYNC110 - a buyer looks again
+        closes = opened + timedelta(seconds=self._stage.options.day_s)
+        while (key := self._try_to_buy(plan, dice)) is None:
+            if self._stage.clock.now() > closes:
+                return
             await asyncio.sleep(_TRY_AGAIN_S)
         self.sold += 1
         self._stage.events[f"bought: {plan.kind}"] += 1
@@ -89,7 +87,7 @@ class Day:
     def _choose(self, plan: OrderPlan, dice: Random) -> tuple[tuple[str, int], ...] | None:
         """Products that are on the shelf in the wanted numbers; the last units first."""
         if plan.last_units and self.merchant.low:
-            scarce = dice.choice(self.merchant.low)
+            scarce = self.merchant.low[-1]
             last = self._stage.shelf().get(scarce)
             if last is not None and last.stock <= _MOST_UNITS and dice.random() < 0.8:
                 return ((scarce, 1),)
@@ -137,7 +135,7 @@ def _listable(stage: Stage, sku: Sku, channel: int) -> bool:
 async def torment(hub: HubProcess, rng: Random) -> None:
     """Kill the hub every few seconds and start it again."""
     while True:
-        await asyncio.sleep(rng.uniform(3.0, 6.0))
+        await asyncio.sleep(rng.uniform(2.5, 5.5))
         await hub.kill()
         await asyncio.sleep(rng.uniform(0.0, 0.3))
         with suppress(HubError):

@@ -122,6 +122,7 @@ class Stage:
             "app_key": settings.app_key,
             "app_token": settings.app_token,
             "vtex_base_url": self.store_url,
+            "order_api": self.options.order_api,
             "adapter": self.options.adapter,
             "adapter_settings": self.market.seller_settings(self.market_url),
             "rules": self.options.rules(self.market.some_category()),
