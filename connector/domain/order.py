@@ -73,6 +73,10 @@ class Parcel(Value):
     delivered_at: datetime | None = None
     has_xml: bool = False
     """The XML itself stays in the fact; ``invoice.xml`` is empty here."""
+    told_at: datetime | None = None
+    """When a call told of it; None where VTEX's own order was the first to."""
+    in_vtex: bool = False
+    """VTEX's own order shows it."""
     sent: Step = Step.NO
     tracking_sent: str = ""
     """Digest of the tracking that the marketplace has."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from connector.domain.marketorder import Invoice, Tracking
@@ -165,7 +165,42 @@ def learn_parcel(order: Order, told: InvoiceTold) -> Order:
 
 
 def _invoice(order: Order, fact: Told) -> Order:
-    return learn_parcel(order, InvoiceTold.model_validate_json(fact.body))
+    told = InvoiceTold.model_validate_json(fact.body)
+    order = learn_parcel(order, told)
+    parcel = parcel_of(order, told.invoice.number)
+    if parcel is None or parcel.told_at is not None:
+        return order
+    return put_parcel(order, parcel.model_copy(update={"told_at": fact.at}))
+
+
+SHOWN_WITHIN = timedelta(hours=2)
+"""VTEX's own order shows an invoice it told of within this time; if not, a person is asked."""
+
+
+def cross_check(order: Order, shown: Mapping[str, int], now: datetime) -> Order:
+    """Compare what calls told with what VTEX's own order shows (invoice number -> value).
+
+    A call that nobody can vouch for, or another amount, becomes a task: only the message carried
+    it, and messages are not signed.
+    """
+    by_key = {number_key(number): value for number, value in shown.items()}
+    for parcel in order.parcels:
+        number = parcel.invoice.number
+        value = by_key.get(number_key(number))
+        if value is not None:
+            order = put_parcel(order, parcel.model_copy(update={"in_vtex": True}))
+            if value and parcel.invoice.value_minor and value != parcel.invoice.value_minor:
+                why = f"the call said {parcel.invoice.value_minor}, VTEX's order says {value}"
+                order = add_task(order, _mismatch(number, why, now))
+        elif parcel.told_at is not None and now - parcel.told_at > SHOWN_WITHIN:
+            why = "a call told of it, VTEX's own order does not show it"
+            order = add_task(order, _mismatch(number, why, now))
+    return order
+
+
+def _mismatch(number: str, why: str, now: datetime) -> Task:
+    what = f"check invoice {number}"
+    return Task(id=f"mismatch-{number_key(number)}", what=what, why=why, since=now)
 
 
 def _tracking(order: Order, fact: Told) -> Order:

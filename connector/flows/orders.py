@@ -13,6 +13,7 @@ from connector.domain.order import Cancellation, CancelSide, Placement, Step
 from connector.domain.order_facts import (
     InvoiceTold,
     Told,
+    cross_check,
     fold_facts,
     learn_parcel,
     parcel_of,
@@ -188,8 +189,21 @@ async def _read_market(work: OrderWork) -> None:
             confirmed_by_owner=True,
         )
         work.update(cancellation=asked)
-        work.tell(f"the marketplace cancelled order {work.order.key}", code="C", once="cancelled")
+        _tell_cancelled(work)
     _absorb_market(work)
+
+
+def _tell_cancelled(work: OrderWork) -> None:
+    """What a cancellation on the marketplace means depends on how far the order was (10.5)."""
+    text = f"the marketplace cancelled order {work.order.key}"
+    if work.order.placement is Placement.REFUSED:
+        text += ", which VTEX had not taken: it is not tried again"
+        work.tell(text, code="Q", status=Status.ERROR, once="cancelled")
+    elif work.order.placement in {Placement.SENT, Placement.QUEUED}:
+        text += " before VTEX had it: it is cancelled there once it shows"
+        work.tell(text, code="M", status=Status.PENDING, once="cancelled")
+    else:
+        work.tell(text, code="C", once="cancelled")
 
 
 def _absorb_market(work: OrderWork) -> None:
@@ -269,6 +283,8 @@ def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
             work.order = put_parcel(work.order, learned)
         if missed:
             work.hub.metrics.count("callbacks_repaired_total")
+    shown = {parcel.invoice.number: parcel.invoice.value_minor for parcel in found.parcels}
+    work.order = cross_check(work.order, shown, work.hub.now())
     _absorb_cancel(work, found)
     if work.order.authorize is not Step.DONE and is_authorized(view.status):
         work.update(authorize=Step.DONE)

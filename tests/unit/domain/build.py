@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,8 +139,8 @@ def placed(**changes: Any) -> Order:
     return order(**(fields | changes))
 
 
-def invoice(number: str = "NF-1", **changes: Any) -> Invoice:
-    fields: dict[str, Any] = {"number": number, "value_minor": 10_000, "currency": "BRL"}
+def invoice(of: str = "NF-1", **changes: Any) -> Invoice:
+    fields: dict[str, Any] = {"number": of, "value_minor": 10_000, "currency": "BRL"}
     return Invoice(**(fields | changes))
 
 
@@ -149,8 +148,8 @@ def parcel(number: str = "NF-1", **changes: Any) -> Parcel:
     return Parcel(**({"invoice": invoice(number)} | changes))
 
 
-def tracking(number: str = "NF-1", **changes: Any) -> Tracking:
-    fields: dict[str, Any] = {"invoice_number": number, "courier": "Correios", "number": "BR1"}
+def tracking(of: str = "NF-1", **changes: Any) -> Tracking:
+    fields: dict[str, Any] = {"invoice_number": of, "courier": "Correios", "number": "BR1"}
     return Tracking(**(fields | changes))
 
 
@@ -175,12 +174,8 @@ def invoice_told(seq: int, number: str = "NF-1", **changes: Any) -> Told:
     return told(seq, FactKind.INVOICE, InvoiceTold(invoice=invoice(number, **changes), **extra))
 
 
-def tracking_told(seq: int, number: str = "NF-1", **changes: Any) -> Told:
-    return told(seq, FactKind.TRACKING, TrackingTold(tracking=tracking(number, **changes)))
-
-
-def facts_of(*facts: Told) -> Sequence[Told]:
-    return facts
+def tracking_told(seq: int, of: str = "NF-1", **changes: Any) -> Told:
+    return told(seq, FactKind.TRACKING, TrackingTold(tracking=tracking(of, **changes)))
 
 
 def claim(**changes: Any) -> Claim:

@@ -149,7 +149,7 @@ def test_held_units_can_leave_nothing_to_create():
     assert "no stock" in _texts(plan)
 
 
-# --- listed and up to date -------------------------------------------------------------------------
+# --- listed and up to date ------------------------------------------------------------------------
 
 
 def test_nothing_is_sent_where_nothing_differs():
@@ -239,24 +239,22 @@ def test_without_a_price_the_stock_is_zero():
 
 
 @pytest.mark.parametrize(
-    ("stock", "held", "buffer", "most", "market_max", "published"),
+    ("stock", "held", "rules", "published"),
     [
-        (10, 0, 0, None, 1_000, 10),
-        (10, 4, 0, None, 1_000, 6),
-        (10, 0, 3, None, 1_000, 7),
-        (10, 4, 3, None, 1_000, 3),
-        (10, 4, 3, 2, 1_000, 2),
-        (10, 20, 0, None, 1_000, 0),
-        (2, 0, 5, None, 1_000, 0),
-        (1_000_000, 0, 0, None, 99, 99),
-        (10, 0, 0, 0, 1_000, 0),
+        (10, 0, Rules(), 10),
+        (10, 4, Rules(), 6),
+        (10, 0, Rules(stock_buffer=3), 7),
+        (10, 4, Rules(stock_buffer=3), 3),
+        (10, 4, Rules(stock_buffer=3, max_stock=2), 2),
+        (10, 20, Rules(), 0),
+        (2, 0, Rules(stock_buffer=5), 0),
+        (1_000_000, 0, Rules(), 99),
+        (10, 0, Rules(max_stock=0), 0),
     ],
 )
-def test_publishable_stock(
-    stock: int, held: int, buffer: int, most: int | None, market_max: int, published: int
-):
-    rules = Rules(stock_buffer=buffer, max_stock=most)
-    assert publishable_stock(commercial(stock=stock), held, rules, market_max) == published
+def test_publishable_stock(stock: int, held: int, rules: Rules, published: int):
+    """The marketplace itself takes 99 at most."""
+    assert publishable_stock(commercial(stock=stock), held, rules, 99) == published
 
 
 def test_held_units_are_taken_off_a_listing():

@@ -129,7 +129,7 @@ def test_jitter_spreads_both_ways_and_within_a_fifth():
     assert 1.1 < max(waits) <= 1 + JITTER
 
 
-def test_a_key_that_keeps_failing_gets_more_than_ten_attempts(monkeypatch: pytest.MonkeyPatch):
+def test_a_key_that_keeps_failing_gets_more_than_ten_attempts():
     now: datetime = NOW
     attempts = 0
     while isinstance(settled := settle_setback(claim(attempts=attempts), BROKEN, now, Random(2)),
