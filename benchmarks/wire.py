@@ -44,6 +44,20 @@ def split(data: bytes) -> tuple[int, bytes] | None:
     return int(data[9:12]), data[start : start + length]
 
 
+def split_request(data: bytes) -> tuple[str, str, bytes] | None:
+    """Method, target and body of a request; None while some of it is still to come."""
+    head = data.find(_HEAD_END)
+    if head < 0:
+        return None
+    found = _LENGTH.search(data, 0, head)
+    length = int(found[1]) if found else 0
+    start = head + len(_HEAD_END)
+    if len(data) < start + length:
+        return None
+    method, target, _ = data[: data.find(b"\r\n")].decode().split(" ")
+    return method, target, data[start : start + length]
+
+
 # --- one call after another -----------------------------------------------------------------------
 
 

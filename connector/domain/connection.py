@@ -95,7 +95,7 @@ class UrlSecret(Value):
 
 
 def _http_url(value: str) -> str:
-    if not re.match(r"^https?://[^/?#@\s]+(/[^?#\s]*)?$", value):
+    if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
         raise ValueError("must be an http(s) URL without query, fragment or user")
     return value.rstrip("/")
 

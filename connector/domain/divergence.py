@@ -49,9 +49,9 @@ def explain_divergence(
 
 def _cause(lines: Sequence[Compared], freight: Compared, discount: int) -> str:
     goods = sum(line.difference for line in lines)
-    if goods == 0 and freight.difference == 0:
+    if not any(line.difference for line in lines) and not freight.difference:
         return "VTEX's simulation is older than the prices it placed with: retry in ten minutes"
-    if goods == 0 and freight.difference:
+    if not any(line.difference for line in lines):
         return "the freight charged on the marketplace is not the seller's"
     if discount and goods == -discount:
         return "a discount that the marketplace gave and VTEX does not know"

@@ -200,15 +200,17 @@ def _plan_withdrawal(view: View, reasons: tuple[Reason, ...]) -> Plan:
     listing, confirmed = view.listing, view.listing.confirmed
     if confirmed is None:  # for the type checker: only called for listed SKUs
         return Plan((), listing.state, reasons)
+    confirmed = _priced(listing, confirmed)
     target = confirmed.model_copy(update={"stock": 0, "blocked": True, "at": view.now})
     terms = _terms(listing, target)
-    if confirmed.blocked:
+    certain = listing.intent is None
+    if confirmed.blocked and certain:
         return Plan((), ListingState.BLOCKED, reasons, target=confirmed, terms=terms)
     if view.market.block:
         return Plan((Action.BLOCK,), ListingState.BLOCKED, reasons, target, None, terms, True)
     if view.market.delete:
         return Plan((Action.DELETE,), ListingState.GONE, reasons, target, None, terms, True)
-    if confirmed.stock == 0:
+    if confirmed.stock == 0 and certain:
         return Plan((), ListingState.BLOCKED, reasons, target=confirmed, terms=terms)
     zero = confirmed.model_copy(update={"stock": 0, "at": view.now})
     return Plan((Action.PRICE_STOCK,), ListingState.BLOCKED, reasons, zero, None, terms, True)
@@ -226,13 +228,15 @@ def _plan_listed(view: View) -> Plan:
     target, _ = _target(view, commercial, digest)
     if commercial.missing or price_reasons:
         # A price that may not be published leaves the confirmed one; stock stays true either way.
-        keep = {
-            "price_minor": confirmed.price_minor,
-            "list_price_minor": confirmed.list_price_minor,
-        }
-        target = target.model_copy(update=keep)
+        kept = _priced(listing, confirmed)
+        target = target.model_copy(
+            update={"price_minor": kept.price_minor, "list_price_minor": kept.list_price_minor}
+        )
     if commercial.missing or commercial.price_minor <= 0:
         target = target.model_copy(update={"stock": 0})
+    if target.price_minor <= 0:
+        # Nobody knows a price to send along with stock zero: block it instead.
+        return _plan_withdrawal(view, (*_missing_reason(commercial), *price_reasons))
     terms = _terms(listing, target, currency=commercial.currency)
     steps = _differences(view, confirmed, target)
     help_needed = any(reason.code in {"E1", "E4"} for reason in (*price_reasons, *content_reasons))
@@ -244,9 +248,18 @@ def _plan_listed(view: View) -> Plan:
         target=target,
         offer=Offer(content=content, terms=terms),
         terms=terms,
-        urgent=target.stock == 0 and confirmed.stock > 0,
+        urgent=target.stock == 0 and confirmed.stock != 0,
         ask=help_needed,
     )
+
+
+def _priced(listing: Listing, confirmed: Confirmed) -> Confirmed:
+    """The confirmed terms with a price that can be sent: the marketplace may not have told it."""
+    price = confirmed.price_minor
+    if price <= 0 and listing.commercial is not None:
+        price = listing.commercial.price_minor
+    listed = max(confirmed.list_price_minor, price)
+    return confirmed.model_copy(update={"price_minor": price, "list_price_minor": listed})
 
 
 def _missing_reason(commercial: Commercial) -> tuple[Reason, ...]:

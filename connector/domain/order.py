@@ -18,7 +18,7 @@ def order_ref(key: str) -> str:
 
     A key that is safe already stays as it is; any other keeps what it can and gets a digest.
     """
-    if _SAFE.match(key):
+    if _SAFE.fullmatch(key):
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '', key)[:40]}-{digest}"

@@ -150,13 +150,15 @@ def learn_parcel(order: Order, told: InvoiceTold) -> Order:
         for name in ("key", "url", "issued_at", "items")
         if (value := getattr(invoice, name)) and not getattr(known.invoice, name)
     }
-    if invoice.value_minor and not known.invoice.value_minor:
-        filled["value_minor"] = invoice.value_minor
+    placeholder = not known.invoice.value_minor
+    if invoice.value_minor and placeholder:
+        filled |= {"value_minor": invoice.value_minor, "currency": invoice.currency}
     return put_parcel(
         order,
         known.model_copy(
             update={
                 "invoice": known.invoice.model_copy(update=filled),
+                "returned": told.returned if placeholder else known.returned,
                 "tracking": merge_tracking(known.tracking, told.tracking),
                 "has_xml": has_xml,
             }

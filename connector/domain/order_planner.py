@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Literal
 
-from connector.domain.marketorder import Delivery, MarketStatus
+from connector.domain.marketorder import MarketStatus, Tracking
 from connector.domain.order import (
     CancelSide,
     Order,
@@ -20,103 +16,21 @@ from connector.domain.order import (
     VtexView,
 )
 from connector.domain.order_facts import open_step, sendable
-
-NOT_YET = {"integration": timedelta(minutes=15), "classic": timedelta(minutes=1)}
-"""How long after sending an order a 404 from VTEX means "not yet" rather than "never" (6.4)."""
-ASK_AGAIN = timedelta(minutes=10)
-"""How long an authorization or cancellation may take before it is asked for again (KI 1200833)."""
-FORGET_AFTER = timedelta(days=60)
-"""An order that nothing more happens to is considered ended; VTEX itself cancels after 30 days."""
-
-NEEDS_AUTHORIZATION = frozenset(
-    {
-        "order-created",
-        "order-accepted",
-        "order-completed",
-        "on-order-completed",
-        "on-order-completed-ffm",
-        "payment-pending",
-        "waiting-ffmt-authorization",
-        "waiting-for-authorization",
-        "waiting-for-fulfillment",
-        "waiting-for-mkt-authorization",
-        "waiting-for-order-authorization",
-    }
+from connector.domain.order_view import (
+    ASK_AGAIN,
+    CANCELLING,
+    CARRIED_BY_MARKET,
+    FORGET_AFTER,
+    MANUAL_AUTHORIZATION,
+    NEEDS_AUTHORIZATION,
+    NOT_YET,
+    Act,
+    Decision,
+    Do,
+    OrderView,
+    Rest,
 )
-"""Statuses in which VTEX still waits for our word that the order is paid (protocol 8.2)."""
-MANUAL_AUTHORIZATION = "waiting-for-manual-authorization"
-CANCELLING = frozenset(
-    {
-        "cancel",
-        "canceled",
-        "request-cancel",
-        "cancellation-requested",
-        "waiting-for-seller-decision",
-    }
-)
-"""Statuses in which VTEX's own order says that it is being, or was, cancelled (protocol 8.2)."""
 
-
-CARRIED_BY_MARKET = frozenset({Delivery.MARKETPLACE, Delivery.MARKETPLACE_STOCK})
-
-
-class Act(StrEnum):
-    """One write to the outside."""
-
-    PLACE = "place"
-    ACCEPT = "accept"
-    AUTHORIZE = "authorize"
-    INVOICE = "invoice"
-    TRACKING = "tracking"
-    DELIVERED = "delivered"
-    CANCEL_MARKET = "cancel-market"
-    CANCEL_VTEX = "cancel-vtex"
-    RETURN_INVOICE = "return-invoice"
-    SHARE_TRACKING = "share-tracking"
-    SHARE_DELIVERED = "share-delivered"
-    ASK = "ask"
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """The next thing to do; ``number`` is an invoice's, ``task`` what a person is asked."""
-
-    act: Act
-    number: str = ""
-    task: Task | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing to do now; look again at ``until``, or never when the order has ended."""
-
-    until: datetime
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MarketAbility:
-    """What the marketplace can be told."""
-
-    accept: bool = True
-    cancel: bool = True
-    invoice: bool = True
-    tracking: bool = True
-    delivered: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class OrderView:
-    """Everything the decision depends on; ``order`` holds what was just read from both sides."""
-
-    order: Order
-    can: MarketAbility
-    now: datetime
-    order_api: Literal["integration", "classic"] = "integration"
-    watch: timedelta = timedelta(hours=2)
-
-
-Decision = Do | Rest
 Rule = Callable[[OrderView], Decision | None]
 
 
@@ -153,9 +67,9 @@ def order_state(order: Order, *, parked: bool = False) -> OrderState:
 
 
 def _cancelled_somewhere(order: Order) -> bool:
-    return order.cancellation is not None or (
-        order.market is not None and order.market.status is MarketStatus.CANCELLED
-    )
+    there = order.market is not None and order.market.status is MarketStatus.CANCELLED
+    here = order.vtex is not None and order.vtex.cancelled
+    return there or here
 
 
 # --- rules, in the order in which they are asked ------------------------------------------------
@@ -183,7 +97,7 @@ def _cancelled_on_market(view: OrderView) -> Decision | None:
     if order.market is None or order.market.status is not MarketStatus.CANCELLED:
         return None
     if order.placement in {Placement.SENT, Placement.QUEUED}:
-        return _wait_for_placement(view) or Rest(view.now, ended=True)
+        return _wait_for_placement(view, view.order_api) or Rest(view.now, ended=True)
     if not order.placed:
         return Rest(view.now, ended=True)
     vtex, cancellation = order.vtex, order.cancellation
@@ -251,7 +165,8 @@ def _place(view: OrderView) -> Decision | None:
     if order.placed or order.market is None:
         return None
     if order.placement in {Placement.SENT, Placement.QUEUED}:
-        return _wait_for_placement(view) or Do(Act.PLACE)
+        api = "classic" if order.placement is Placement.SENT else view.order_api
+        return _wait_for_placement(view, api) or Do(Act.PLACE)
     if order.placement is Placement.CANCELLED_BEFORE:
         why = "VTEX cancelled it before and will not take it again (FMT0060)"
         return _ask(view, "cancelled-before", "cancel the order on the marketplace", why)
@@ -262,13 +177,12 @@ def _place(view: OrderView) -> Decision | None:
     return Do(Act.PLACE)
 
 
-def _wait_for_placement(view: OrderView) -> Rest | None:
+def _wait_for_placement(view: OrderView, api: str) -> Rest | None:
     """While a placement's outcome may still show, a 404 means not yet."""
     order = view.order
     if order.placement_since is None:
         return None
-    wait = NOT_YET["classic" if order.placement is Placement.SENT else view.order_api]
-    until = order.placement_since + wait
+    until = order.placement_since + NOT_YET[api]
     return Rest(until) if view.now < until else None
 
 
@@ -335,7 +249,12 @@ def tracking_changed(parcel: Parcel) -> bool:
     tracking = parcel.tracking
     if tracking is None or not (tracking.number or tracking.url):
         return False
-    return parcel.tracking_sent != tracking.model_dump_json()
+    return parcel.tracking_sent != tracking_digest(tracking)
+
+
+def tracking_digest(tracking: Tracking) -> str:
+    """What a marketplace shows of it; a date of dispatch alone is no news."""
+    return f"{tracking.courier}|{tracking.number}|{tracking.url}"
 
 
 def _returned_by_seller(view: OrderView) -> Decision | None:

@@ -46,13 +46,25 @@ def settle_setback(
     if urgent and failing < URGENT_FOR:
         wait = timedelta(seconds=min(URGENT_CAP_S, 2 * 2 ** min(claim.attempts, 6)) * rng.random())
         wait = max(wait, timedelta(seconds=1))
-    elif claim.attempts < len(LADDER_S):
-        wait = jittered(timedelta(seconds=LADDER_S[claim.attempts]), rng)
+    elif (step := _step(claim, failing, urgent=urgent)) is not None:
+        wait = jittered(timedelta(seconds=step), rng)
     else:
         return Parked(now + jittered(PARKED_EVERY, rng), setback.reasons)
     not_before = max(now + timedelta(seconds=setback.after_s), setback.until or now)
     priority = Priority.URGENT if urgent else claim.priority
     return Failed(max(now + wait, not_before), priority, "; ".join(setback.reasons))
+
+
+def _step(claim: Claim, failing: timedelta, *, urgent: bool) -> int | None:
+    """The step by attempts, or by time where a tight hour has used up many; None: park."""
+    if not urgent:
+        return LADDER_S[claim.attempts] if claim.attempts < len(LADDER_S) else None
+    passed = 0
+    for step in LADDER_S:
+        passed += step
+        if timedelta(seconds=passed) > failing:
+            return step
+    return None
 
 
 def jittered(wait: timedelta, rng: Random) -> timedelta:

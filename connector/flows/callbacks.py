@@ -19,7 +19,7 @@ from connector.domain.order_facts import (
     ResultTold,
     TrackingTold,
 )
-from connector.domain.order_planner import CANCELLING
+from connector.domain.order_view import CANCELLING
 from connector.domain.pending import Context
 from connector.flows.documents import load_orders
 from connector.flows.hub import Hub
@@ -58,7 +58,7 @@ async def resolve_ref(hub: Hub, connection: Connection, raw: str) -> str:
     Raises:
         BadBody: no reference of ours looks like this.
     """
-    if not _REF.match(raw):
+    if not _REF.fullmatch(raw):
         raise BadBody("this is no order id that the hub ever gave to VTEX")
     prefix = f"{connection.affiliate_id}-"
     if not raw.upper().startswith(prefix):

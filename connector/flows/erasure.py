@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from connector.domain.connection import Connection
 from connector.domain.marketorder import Address, Buyer
-from connector.domain.order import ENDED, Order
+from connector.domain.order import ENDED, Order, Task
 from connector.flows.documents import ORDER, Saved, put_order
 from connector.flows.hub import Hub
 from connector.ports import Conflict, EraseFacts
@@ -33,7 +33,7 @@ def without_person(order: Order) -> Order:
     market = order.market
     if market is not None:
         nobody = {"buyer": Buyer(), "address": Address(country=market.address.country)}
-        market = market.model_copy(update={**nobody, "tracking_hints": ()})
+        market = market.model_copy(update={**nobody, "tracking_hints": (), "cancel_reason": ""})
     parcels = tuple(
         parcel.model_copy(
             update={
@@ -43,7 +43,19 @@ def without_person(order: Order) -> Order:
         )
         for parcel in order.parcels
     )
-    return order.model_copy(update={"market": market, "parcels": parcels, "erased": True})
+    quoted: dict[str, object] = {
+        "reasons": (),
+        "divergence": "",
+        "tasks": tuple(_wordless(t) for t in order.tasks),
+    }
+    if order.cancellation is not None:
+        quoted["cancellation"] = order.cancellation.model_copy(update={"reason": ""})
+    return order.model_copy(update={"market": market, "parcels": parcels, "erased": True, **quoted})
+
+
+def _wordless(task: Task) -> Task:
+    """What was asked stays; why may quote the buyer."""
+    return task.model_copy(update={"why": ""})
 
 
 async def _erase(hub: Hub, saved: Saved[Order]) -> int:

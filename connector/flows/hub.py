@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from connector.domain.clock import Clock
 from connector.domain.connection import Connection
 from connector.domain.listing_planner import Market
-from connector.domain.order_planner import MarketAbility
+from connector.domain.order_view import MarketAbility
 from connector.domain.pending import Context
 from connector.flows.bell import Bell
 from connector.flows.book import ConnectionBook

@@ -12,6 +12,7 @@ from connector.domain.marketorder import MarketOrder, MarketStatus
 from connector.domain.order import Cancellation, CancelSide, Placement, Step
 from connector.domain.order_facts import (
     InvoiceTold,
+    ResultTold,
     Told,
     cross_check,
     fold_facts,
@@ -19,15 +20,8 @@ from connector.domain.order_facts import (
     parcel_of,
     put_parcel,
 )
-from connector.domain.order_planner import (
-    CANCELLING,
-    Do,
-    OrderView,
-    Rest,
-    is_authorized,
-    order_state,
-    plan_order,
-)
+from connector.domain.order_planner import is_authorized, order_state, plan_order, tracking_digest
+from connector.domain.order_view import CANCELLING, Do, OrderView, Rest
 from connector.domain.pending import Claim, Context, Failed, Finished, Parked, Priority, Settlement
 from connector.domain.retry import settle_setback
 from connector.flows.channel import with_currency
@@ -113,8 +107,7 @@ async def _work(work: OrderWork) -> Settlement:
     if work.order.market is None:
         return await _unknown(work)
     await _read_vtex(work)
-    for result in results:
-        await absorb_result(work, result)
+    await _absorb_results(work, results)
     await update_holds(work, sold=_sold(before, work.order.market))
     await work.save()
     rest = await _until_rest(work)
@@ -122,6 +115,22 @@ async def _work(work: OrderWork) -> Settlement:
         work.update(ended_at=work.hub.now())
     await update_holds(work)
     return _settle(work, rest)
+
+
+async def _absorb_results(work: OrderWork, results: Sequence[ResultTold]) -> None:
+    """Take in every report; a later success outweighs an earlier failure.
+
+    Raises:
+        Again, Stuck: what the last failure means, unless the order is in VTEX after all.
+    """
+    failure: Again | Stuck | None = None
+    for result in results:
+        try:
+            await absorb_result(work, result)
+        except (Again, Stuck) as error:
+            failure = error
+    if failure is not None and not work.order.placed:
+        raise failure
 
 
 def _sold(before: MarketOrder | None, now: MarketOrder | None) -> bool:
@@ -224,7 +233,7 @@ def _absorb_market(work: OrderWork) -> None:
             and tracking is not None
             and tracking.number in market.known_trackings
         ):
-            fields |= {"tracking_sent": tracking.model_dump_json(), "tracking_step": Step.DONE}
+            fields |= {"tracking_sent": tracking_digest(tracking), "tracking_step": Step.DONE}
         if parcel.invoice.number in market.known_deliveries:
             fields["delivered_step"] = Step.DONE
         parcels.append(parcel.model_copy(update=fields))

@@ -8,7 +8,8 @@ from connector.domain.entries import Direction, Operation, Status
 from connector.domain.marketorder import Invoice
 from connector.domain.order import Cancellation, Parcel, Step, Task
 from connector.domain.order_facts import FactKind, InvoiceTold, add_task, parcel_of, put_parcel
-from connector.domain.order_planner import Act, Do
+from connector.domain.order_planner import tracking_digest
+from connector.domain.order_view import Act, Do
 from connector.flows.orderwork import OrderWork
 from connector.flows.placing import place, preflight
 from connector.flows.secrets import services_endpoint
@@ -138,7 +139,7 @@ async def _tracking(work: OrderWork, do: Do) -> None:
         message=f"tracking {tracking.number} of invoice {do.number} was sent to the marketplace",
         operation=Operation.TRACKING_SENDING,
     )
-    sent = _parcel(work, do.number).model_copy(update={"tracking_sent": tracking.model_dump_json()})
+    sent = _parcel(work, do.number).model_copy(update={"tracking_sent": tracking_digest(tracking)})
     work.order = put_parcel(work.order, sent)
     await work.save()
 

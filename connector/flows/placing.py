@@ -297,7 +297,8 @@ async def absorb_result(work: OrderWork, result: ResultTold) -> None:
     elif verdict.kind in {ReactionKind.EXISTS, ReactionKind.WAIT}:
         work.update(placement=Placement.QUEUED)
     elif verdict.kind in {ReactionKind.RETRY, ReactionKind.NOT_YET}:
-        work.update(placement=Placement.NO)
+        # "Timed out" may mean that it exists all the same: VTEX is read before it is sent again.
+        work.update(placement=Placement.SENT, placement_since=work.hub.now())
         raise Again(*verdict.reasons, after_s=_wait_s(work))
     else:
         await refuse(work, verdict, None)

@@ -76,6 +76,13 @@ def rotated(
     return connection.model_copy(update={"secrets": (*kept, new)})
 
 
+_EXTEND_BEFORE = timedelta(days=3)
+
+
+def _is_carried(secret: UrlSecret, carried: set[int]) -> bool:
+    return secret.purpose is Purpose.SERVICES and secret.generation in carried
+
+
 async def carried_generations(store: Store, connection: Connection) -> set[int]:
     """Generations of the services secret that open orders still carry."""
     carried: set[int] = set()
@@ -89,15 +96,20 @@ async def carried_generations(store: Store, connection: Connection) -> set[int]:
 
 
 async def prune(store: Store, connection: Connection, now: datetime) -> Connection:
-    """Drop secrets whose time is over; a services secret lives on while open orders carry it."""
-    expired = [s for s in connection.secrets if s.retires_at is not None and s.retires_at <= now]
-    if not expired:
+    """Drop secrets whose time is over; a services secret lives on while open orders carry it.
+
+    That one is extended well before it would retire: this runs about once a day.
+    """
+    soon = now + _EXTEND_BEFORE
+    ending = [s for s in connection.secrets if s.retires_at is not None and s.retires_at <= soon]
+    if not ending:
         return connection
     carried = await carried_generations(store, connection)
     kept = []
     for secret in connection.secrets:
-        if secret not in expired:
+        retires_at = secret.retires_at
+        if secret in ending and _is_carried(secret, carried):
+            kept.append(secret.model_copy(update={"retires_at": soon + _EXTEND_BEFORE}))
+        elif retires_at is None or retires_at > now:
             kept.append(secret)
-        elif secret.purpose is Purpose.SERVICES and secret.generation in carried:
-            kept.append(secret.model_copy(update={"retires_at": now + timedelta(days=1)}))
     return connection.model_copy(update={"secrets": tuple(kept)})

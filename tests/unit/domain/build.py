@@ -12,7 +12,7 @@ from connector.domain.marketorder import Invoice, Line, MarketOrder, MarketStatu
 from connector.domain.offer import Content
 from connector.domain.order import Order, Parcel, Placement, Step, VtexView
 from connector.domain.order_facts import FactKind, InvoiceTold, Told, TrackingTold
-from connector.domain.order_planner import MarketAbility, OrderView, Rest
+from connector.domain.order_view import MarketAbility, OrderView, Rest
 from connector.domain.pending import Claim, Context, Hint, Priority
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -141,9 +141,14 @@ def test_what_was_sent_already_stays_sent_when_the_invoice_is_told_again():
 
 
 def test_learning_from_vtex_own_order_is_learning_from_a_callback():
-    by_call = fold(invoice_told(1)).parcels
-    by_reading = learn_parcel(placed(), InvoiceTold(invoice=invoice())).parcels
-    assert by_call == by_reading
+    (called,) = fold(invoice_told(1, tracking=tracking())).parcels
+    told_too = InvoiceTold(invoice=invoice(), tracking=tracking())
+    (seen,) = learn_parcel(placed(), told_too).parcels
+    assert (called.invoice, called.tracking, called.sent) == (
+        seen.invoice,
+        seen.tracking,
+        seen.sent,
+    )
 
 
 # --- tracking and delivery ------------------------------------------------------------------------

@@ -1,0 +1,106 @@
+"""How fast notifications are acknowledged, each saved for good before."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.hub import Ledger, make_ledger, running
+from benchmarks.processes import Worker, module
+from benchmarks.shapes import FIRST_SKU
+from benchmarks.sizes import CONNECTIONS, Sizes
+from benchmarks.table import Row
+from benchmarks.wire import Burst, burst
+
+_SKUS = 5_000
+_WARM = 500
+
+
+@dataclass
+class _Side:
+    """A server under load."""
+
+    name: str
+    worker: Worker
+    address: tuple[str, int]
+    rates: list[float]
+    shares: list[float]
+    server_cpu: list[float]
+    """Microseconds of the server's processor time per answer."""
+
+    async def round(self, requests: list[bytes]) -> Burst:
+        """Load it once and take note."""
+        cpu = self.worker.cpu_s()
+        told = await burst(self.address, requests, CONNECTIONS)
+        self.rates.append(told.rate)
+        self.shares.append(told.cpu_share)
+        self.server_cpu.append((self.worker.cpu_s() - cpu) / told.answered * 1e6)
+        return told
+
+
+async def measure(sizes: Sizes, place: Path, peers: str) -> list[Row]:
+    """The hub, a bare handler and a null server in turns, under the same load."""
+    ledger = await make_ledger(place, peers)
+    dice = random.Random(1)
+    requests = [ledger.notification(FIRST_SKU + at) for at in range(_SKUS)]
+    asked = [dice.choice(requests) for _ in range(sizes.acks)]
+    async with AsyncExitStack() as closing:
+        # Only the taking: what becomes of the notifications is another figure.
+        hub = await closing.enter_async_context(running(ledger, "web"))
+        sides = [_side("hub", hub.worker, hub.public)]
+        for name in ("bare", "app", "null"):
+            worker = await closing.enter_async_context(module("benchmarks.servers", name))
+            sides.append(_side(name, worker, ("127.0.0.1", worker.told["port"])))
+        for side in sides:
+            await burst(side.address, asked[:_WARM], CONNECTIONS)
+        answered = min(_WARM, sizes.acks)
+        for _ in range(sizes.ack_rounds):
+            for side in sides:
+                told = await side.round(asked)
+                answered += told.answered if side.name == "hub" else 0
+        _check_saved(ledger, answered)
+    return _rows({side.name: side for side in sides})
+
+
+def _side(name: str, worker: Worker, address: tuple[str, int]) -> _Side:
+    return _Side(name, worker, address, [], [], [])
+
+
+def _check_saved(ledger: Ledger, answered: int) -> None:
+    """Every acknowledgement is in the ledger, or the figure is worth nothing."""
+    marks = ledger.count("SELECT sum(marks) FROM pending WHERE context = 'listings'")
+    if marks != answered:
+        raise AssertionError(f"{answered} were acknowledged, {marks} are in the ledger")
+
+
+def _rows(sides: dict[str, _Side]) -> list[Row]:
+    hub, bare, app, null = (sides[name] for name in ("hub", "bare", "app", "null"))
+    ratios = [one / other for one, other in zip(hub.rates, bare.rates, strict=True)]
+    most = median(null.rates)
+    note = (
+        f"{median(hub.rates):.0f}/s against {median(bare.rates):.0f}/s (web.Server without router;"
+        f" an Application with one route: {median(app.rates):.0f}/s); generator"
+        f" {max(median(hub.shares), median(bare.shares)):.0%} busy, alone {most:.0f}/s"
+    )
+    return [
+        Row(
+            "acks",
+            "durable acknowledgements against a bare aiohttp handler",
+            median(ratios),
+            must=0.4,
+            goal=0.65,
+            note=note,
+            rounds=ratios,
+            detail={
+                "per_second": {name: side.rates for name, side in sides.items()},
+                "against_application": [
+                    one / other for one, other in zip(hub.rates, app.rates, strict=True)
+                ],
+                "server_cpu_us": {name: side.server_cpu for name, side in sides.items()},
+                "generator_cpu_share": {name: side.shares for name, side in sides.items()},
+            },
+        )
+    ]
