@@ -12,6 +12,9 @@ BACKGROUND: ContextVar[bool] = ContextVar("background", default=False)
 BACKGROUND_SHARE = 0.5
 """How much of an allowance sweep work may take while urgent work waits for it."""
 
+_ROUNDING_S = 1e-6
+"""Sleeping exactly as long as told must be enough, however seconds of this century are rounded."""
+
 
 @contextmanager
 def in_background() -> Iterator[None]:
@@ -34,7 +37,6 @@ def decide(
     interval = per_s / rate
     start = max(state, now)
     wait = start - now - interval * (burst - 1)
-    # Sleeping exactly so long must be enough, however seconds of this century are rounded.
-    if wait > interval * 1e-6:
+    if wait > _ROUNDING_S:
         return state, wait
     return start + interval, 0.0

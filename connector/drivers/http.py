@@ -265,11 +265,9 @@ class HubHttp:
             return response
         finally:
             operation, metrics = request.operation or "other", self._pool.metrics
-            metrics.count(
-                "hub_http_calls_total", peer=self._name, operation=operation, outcome=outcome
-            )
+            metrics.count("http_calls_total", peer=self._name, operation=operation, outcome=outcome)
             metrics.observe(
-                "hub_http_seconds", time.monotonic() - began, peer=self._name, operation=operation
+                "http_seconds", time.monotonic() - began, peer=self._name, operation=operation
             )
 
     def _prepare(self, request: Request) -> tuple[URL, dict[str, str]]:

@@ -33,37 +33,45 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
+PREFIX = "hub_"
+
+_CONTEXT = ("context",)
+
+# Without the prefix that they are shown with.
 METRICS: dict[str, Metric] = {
-    "hub_http_calls_total": Metric(
+    # what comes in
+    "notifications_total": Metric(Kind.COUNTER, "Keys that notifications spoke of"),
+    "webhooks_total": Metric(Kind.COUNTER, "Webhooks of marketplaces", ("adapter",)),
+    "callbacks_total": Metric(Kind.COUNTER, "Calls from the store about orders", ("kind",)),
+    "callbacks_repaired_total": Metric(Kind.COUNTER, "Lost callbacks found by looking"),
+    "web_refused_total": Metric(Kind.COUNTER, "Requests that were refused", ("route", "status")),
+    # turns and claims
+    "turns_total": Metric(Kind.COUNTER, "Turns that were taken", _CONTEXT),
+    "turn_errors_total": Metric(Kind.COUNTER, "Turns that ended with an error", _CONTEXT),
+    "claims_total": Metric(Kind.COUNTER, "Keys that were leased", _CONTEXT),
+    "leases_lost_total": Metric(Kind.COUNTER, "Results that came too late", _CONTEXT),
+    "parked_total": Metric(Kind.COUNTER, "Keys that wait for somebody's help", _CONTEXT),
+    # work
+    "catalog_reads_total": Metric(Kind.COUNTER, "Reads of catalogue content"),
+    "simulations_total": Metric(Kind.COUNTER, "Fulfilment simulations"),
+    "simulated_skus_total": Metric(Kind.COUNTER, "SKUs in fulfilment simulations"),
+    "relist_differences_total": Metric(Kind.COUNTER, "SKUs that came or went unannounced"),
+    "pushes_total": Metric(Kind.COUNTER, "Listing calls to marketplaces", ("action",)),
+    "pushed_skus_total": Metric(Kind.COUNTER, "SKUs in listing calls", ("action",)),
+    "order_steps_total": Metric(Kind.COUNTER, "Steps of orders", ("step",)),
+    # the way out
+    "http_calls_total": Metric(
         Kind.COUNTER, "Calls to peers by how they ended", ("peer", "operation", "outcome")
     ),
-    "hub_http_seconds": Metric(
+    "http_seconds": Metric(
         Kind.SECONDS, "Duration of calls to peers, waits included", ("peer", "operation")
     ),
-    "notifications_total": Metric(Kind.COUNTER, "SKUs named by affiliate notifications"),
-    "callbacks_total": Metric(Kind.COUNTER, "Calls of VTEX about orders, saved", ("kind",)),
-    "callbacks_repaired_total": Metric(
-        Kind.COUNTER, "Invoices found in VTEX's order that no callback told of"
+    "breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
+    # the pending set, as the scrape finds it
+    "pending": Metric(Kind.GAUGE, "Keys by state", ("connection", "context", "state")),
+    "pending_oldest_due_seconds": Metric(
+        Kind.GAUGE, "How long the oldest due key waits", ("connection", "context")
     ),
-    "webhooks_total": Metric(Kind.COUNTER, "Webhooks of marketplaces, saved", ("adapter",)),
-    "web_refused_total": Metric(Kind.COUNTER, "Requests that were refused", ("route", "status")),
-    "turns_total": Metric(Kind.COUNTER, "Turns that found something to do", ("context",)),
-    "turn_errors_total": Metric(Kind.COUNTER, "Turns that failed unexpectedly", ("context",)),
-    "claims_total": Metric(Kind.COUNTER, "Keys worked on", ("context",)),
-    "leases_lost_total": Metric(
-        Kind.COUNTER, "Keys whose lease ran out while they were worked on", ("context",)
-    ),
-    "parked_total": Metric(Kind.COUNTER, "Keys parked for somebody's help", ("context",)),
-    "catalog_reads_total": Metric(Kind.COUNTER, "SKUs read from VTEX's catalog"),
-    "simulations_total": Metric(Kind.COUNTER, "Simulations for price and stock"),
-    "simulated_skus_total": Metric(Kind.COUNTER, "SKUs in those simulations"),
-    "pushes_total": Metric(Kind.COUNTER, "Calls that changed listings", ("action",)),
-    "pushed_skus_total": Metric(Kind.COUNTER, "SKUs in those calls", ("action",)),
-    "relist_differences_total": Metric(
-        Kind.COUNTER, "SKUs found or missed when a sales channel was listed again"
-    ),
-    "order_steps_total": Metric(Kind.COUNTER, "Steps taken for orders", ("step",)),
-    "hub_breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
 }
 
 _BUCKETS = {
@@ -81,17 +89,18 @@ class PrometheusMetrics:
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
         for name, metric in METRICS.items():
+            shown = PREFIX + name
             if metric.kind is Kind.COUNTER:
                 self._counters[name] = Counter(
-                    name, metric.text, metric.labels, registry=self._registry
+                    shown, metric.text, metric.labels, registry=self._registry
                 )
             elif metric.kind is Kind.GAUGE:
                 self._gauges[name] = Gauge(
-                    name, metric.text, metric.labels, registry=self._registry
+                    shown, metric.text, metric.labels, registry=self._registry
                 )
             else:
                 self._histograms[name] = Histogram(
-                    name,
+                    shown,
                     metric.text,
                     metric.labels,
                     registry=self._registry,
@@ -100,22 +109,22 @@ class PrometheusMetrics:
 
     def count(self, name: str, value: float = 1, **labels: str) -> None:
         """Add to a counter."""
-        counter = self._counters[name]
+        counter = self._counters[name.removeprefix(PREFIX)]
         (counter.labels(**labels) if labels else counter).inc(value)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Record a duration or size."""
-        histogram = self._histograms[name]
+        histogram = self._histograms[name.removeprefix(PREFIX)]
         (histogram.labels(**labels) if labels else histogram).observe(value)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge to what it is now."""
-        gauge = self._gauges[name]
+        gauge = self._gauges[name.removeprefix(PREFIX)]
         (gauge.labels(**labels) if labels else gauge).set(value)
 
     def clear(self, name: str) -> None:
         """Forget all labels of a gauge, before it is set anew."""
-        self._gauges[name].clear()
+        self._gauges[name.removeprefix(PREFIX)].clear()
 
     def render(self) -> tuple[bytes, str]:
         """Everything in Prometheus's text format, and its content type."""

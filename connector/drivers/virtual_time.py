@@ -40,10 +40,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """
 
     _scheduled: list[asyncio.TimerHandle]
+    _clock_resolution: float
 
     def __init__(self) -> None:
         super().__init__()
         self._virtual_now = 0.0
+        # A timer is due when it is earlier than now plus this; after some months of virtual time
+        # the usual nanosecond would be lost in rounding, and timers would never be due.
+        self._clock_resolution = 1e-6
         self._selector = _Jump(self)
         self.main: asyncio.Task[Any] | None = None
         self.stuck = False
@@ -90,6 +94,7 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
         await asyncio.sleep(max(0.0, seconds))
+        self.now()
 
     def wall(self, seconds: float) -> timedelta:
         """Virtual time is the only time there is."""

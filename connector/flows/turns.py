@@ -38,8 +38,15 @@ _WORKERS = 16
 class Workers:
     """Handles turns of some adapters, and sweeps for due work that had no turn."""
 
-    def __init__(self, hub: Hub, adapters: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        adapters: Sequence[str] | None = None,
+        *,
+        sweep_every_s: float = _SWEEP_EVERY_S,
+    ) -> None:
         self.hub = hub
+        self.sweep_every_s = sweep_every_s
         self.adapters = tuple(adapters) if adapters else tuple(hub.registry.found)
 
     @property
@@ -158,7 +165,8 @@ class Workers:
                 due = await hub.store.next_due()
             except StoreUnavailable:
                 due = None
-            longest, shortest = hub.clock.wall(_SWEEP_EVERY_S), hub.clock.wall(_SWEEP_AT_LEAST_S)
+            longest = hub.clock.wall(self.sweep_every_s)
+            shortest = hub.clock.wall(_SWEEP_AT_LEAST_S)
             wait = longest if due is None else min(longest, max(shortest, due - hub.now()))
             await hub.clock.sleep(wait.total_seconds())
 

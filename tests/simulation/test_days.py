@@ -10,7 +10,7 @@ from connector.drivers.virtual_time import run_virtual
 from tests.simulation.checks import all_wrong, counts
 from tests.simulation.day import Day, world_for
 
-_SEEDS = int(os.environ.get("SIMULATION_SEEDS", "60"))
+_SEEDS = int(os.environ.get("SIMULATION_SEEDS", "70"))
 """Seeds per kind of day; more of them find rarer crossings."""
 _PATIENCE_H = 96
 """Simulated hours after which a day must have settled: the longest retry ladder and its parking."""

@@ -204,7 +204,7 @@ class World:
         self.hub = hub
         if self.connection is None:
             await self._connect(hub)
-        self._workers = asyncio.create_task(Workers(hub).run(asyncio.Event()))
+        self._workers = asyncio.create_task(Workers(hub, sweep_every_s=60).run(asyncio.Event()))
 
     async def _connect(self, hub: Hub) -> None:
         spec = ConnectionSpec(

@@ -118,6 +118,8 @@ class Books:
     parked: Sequence[Parked] = ()
     crashes: Sequence[str] = ()
     wanted_orders: int = 0
+    unfinished: Sequence[str] = ()
+    """Orders of which something that was to happen has not happened yet."""
     allowance: Allowance = Allowance()
 
     def by_ref(self) -> dict[str, list[VtexBook]]:

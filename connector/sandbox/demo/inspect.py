@@ -7,6 +7,7 @@ from dataclasses import replace
 from connector.sandbox.demo.books import Allowance, Books, Parked, SkuBook, vtex_book
 from connector.sandbox.demo.hubprocess import HubError, HubProcess
 from connector.sandbox.demo.merchant import Merchant
+from connector.sandbox.demo.scenario import Day
 from connector.sandbox.demo.stage import Stage
 from connector.sandbox.vtexsim import Sku
 
@@ -14,9 +15,9 @@ _ACT_S = 4.0
 """Real seconds the hub may take to act on what it was told, with nobody killing it."""
 
 
-def read_books(stage: Stage, merchant: Merchant, hub: HubProcess) -> Books:
+def read_books(stage: Stage, day: Day, hub: HubProcess) -> Books:
     """Both sides' books as they stand now, without the hub's parked list."""
-    store = stage.store
+    store, merchant = stage.store, day.merchant
     return Books(
         skus={str(sku.id): _sku_book(stage, merchant, sku) for sku in store.catalog.skus.values()},
         shelf=dict(stage.market.shelf()),
@@ -29,6 +30,7 @@ def read_books(stage: Stage, merchant: Merchant, hub: HubProcess) -> Books:
         edits=dict(merchant.edits),
         crashes=tuple(hub.crashes),
         wanted_orders=stage.options.orders,
+        unfinished=day.unfinished,
         allowance=_allowance(stage),
     )
 

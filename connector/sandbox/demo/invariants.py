@@ -119,6 +119,12 @@ def all_sold(books: Books) -> Finding:
     return Finding("orders-sold", "orders sold on the marketplace", wanted, sold, details)
 
 
+def lived(books: Books) -> Finding:
+    """With every order happened what was to happen: nothing waits for the hub."""
+    title = "orders that came to the end planned for them"
+    return _found("orders-lived", title, len(books.buys), books.unfinished)
+
+
 def placed_once(books: Books) -> Finding:
     """Every paid order is in VTEX exactly once; no order whatever is there twice."""
     expected, wrong = 0, []
@@ -311,6 +317,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     content,
     no_oversell,
     all_sold,
+    lived,
     placed_once,
     totals,
     released,

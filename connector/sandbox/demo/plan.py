@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from types import MappingProxyType
@@ -110,15 +110,23 @@ class Deed:
     silent: bool = False
 
 
-def plan_orders(count: int, day_s: float, rng: Random) -> list[OrderPlan]:
-    """All orders of the day; every kind and fate comes up as often as the count allows."""
+def plan_orders(count: int, day_s: float, rng: Random, *, taxes: bool) -> list[OrderPlan]:
+    """All orders of the day; every kind and fate comes up as often as the count allows.
+
+    ``taxes``: VTEX's order API takes taxes on top of prices; the old one does not.
+    """
     kinds = _spread(tuple(Kind), count, rng)
     fates = _spread(_FATES, count, rng)
     moments = sorted(rng.uniform(0.02, 0.93) * day_s for _ in range(count))
-    return [
+    plans = [
         _plan_order(number, moments[number], kinds[number], fates[number], rng)
         for number in range(count)
     ]
+    return plans if taxes else [_untaxed(plan) for plan in plans]
+
+
+def _untaxed(plan: OrderPlan) -> OrderPlan:
+    return replace(plan, options={**plan.options, "line_tax_minor": 0})
 
 
 def _spread(choices: Sequence[Any], count: int, rng: Random) -> list[Any]:

@@ -140,13 +140,12 @@ class Demo:
         in_a_row = 0
         while in_a_row < _IN_A_ROW and monotonic() < deadline:
             await asyncio.sleep(_LOOK_S)
-            books = read_books(stage, day.merchant, hub)
+            books = read_books(stage, day, hub)
             findings = judge(books)
             held = sum(finding.ok for finding in findings)
             self._held = f"{held} of {len(findings)}"
-            rest = held == len(findings) and not day.unfinished
-            in_a_row = in_a_row + 1 if rest else 0
-        books = await with_parked(read_books(stage, day.merchant, hub), hub)
+            in_a_row = in_a_row + 1 if held == len(findings) else 0
+        books = await with_parked(read_books(stage, day, hub), hub)
         return books, judge(books)
 
     def _report(
@@ -184,7 +183,7 @@ class Demo:
             "listed": len(stage.shelf()),
             "sold": day.sold,
             "in VTEX": len(stage.store.orders),
-            "lives going on": day.unfinished,
+            "lives going on": len(day.unfinished),
             "invoices": stage.events["invoices"],
             "faults": sum(stage.faults.values()),
             "kills": hub.kills,

@@ -29,15 +29,16 @@ class Day:
         self._stage = stage
         self._rng = Random(options.seed * 7919 + 11)  # noqa: S311 - a demo's dice
         self.merchant = Merchant(stage, self._rng)
-        self.orders = plan_orders(options.orders, options.day_s, self._rng)
+        self.orders = plan_orders(options.orders, options.day_s, self._rng,
+                                  taxes=options.order_api == "integration")  # fmt: skip
         self.deeds = plan_deeds(options.skus, options.day_s, self._rng)
-        self._lives: set[asyncio.Task[None]] = set()
+        self._lives: dict[asyncio.Task[None], str] = {}
         self.sold = 0
 
     @property
-    def unfinished(self) -> int:
-        """How many orders' lives still go on."""
-        return len(self._lives)
+    def unfinished(self) -> list[str]:
+        """The orders whose lives still go on, and what is to become of them."""
+        return sorted(self._lives.values())
 
     async def live(self) -> None:
         """Open the shop, and return once it has closed; orders may live on."""
@@ -71,8 +72,8 @@ class Day:
         self._stage.events[f"bought: {plan.kind}"] += 1
         self._stage.look_again()
         life = asyncio.get_running_loop().create_task(Life(self._stage, plan, key).live())
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
+        self._lives[life] = f"{key}: {plan.kind}; {plan.fate}"
+        life.add_done_callback(self._lives.pop)
 
     def _try_to_buy(self, plan: OrderPlan, dice: Random) -> str | None:
         lines = self._choose(plan, dice)

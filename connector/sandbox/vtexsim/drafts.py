@@ -99,14 +99,18 @@ def read_classic(body: dict[str, Any]) -> Draft:
     shipping = body["shippingData"]
     routes = sorted(shipping["logisticsInfo"], key=lambda row: int(row["itemIndex"]))
     addresses = shipping.get("selectedAddresses") or [shipping["address"]]
+    value = body["marketplacePaymentValue"]
+    reference = body.get("marketplacePaymentReferenceValue")
     return Draft(
         marketplace_order_id=str(body["marketplaceOrderId"]),
         endpoint=str(body["marketplaceServicesEndpoint"]).rstrip("/"),
         lines=_lines(body["items"], routes),
-        payment_value=body["marketplacePaymentValue"],
+        payment_value=value,
         address=addresses[0],
         body=body,
         generation="classic",
+        # Interest is told as what the order would cost without it.
+        interest=max(0, value - reference) if is_cents(reference) else 0,
         is_fob=bool(shipping.get("isFob", shipping.get("isFOB"))),
         divergence_allowed=body.get("isCreatedAsync") is True,
     )

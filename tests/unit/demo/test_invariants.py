@@ -302,3 +302,9 @@ def test_odd_keys_are_found_under_their_reference(desk: Desk):
     order = VtexBook("DMK-1", order_ref(key), 1000, "handling", approved=True, created_at=at(5))
     desk.add_order(order)
     assert inv.placed_once(desk.books).ok
+
+
+def test_an_order_that_something_still_waits_for(desk: Desk):
+    desk.change(unfinished=["C-1: plain; delivered"])
+    finding = inv.lived(desk.books)
+    assert (finding.expected, finding.actual) == (3, 2)
