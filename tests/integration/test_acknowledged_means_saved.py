@@ -73,7 +73,7 @@ class Hub:
         return json.loads(self.command("connection", "add", "--file", "-", text=json.dumps(spec)))
 
     async def start(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: ASYNC220 - it is killed, not awaited
             [sys.executable, "-m", "connector.cli.main", "serve", "--role", "web"],
             env=self.env,
             cwd=self.folder,

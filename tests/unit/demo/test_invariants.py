@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from connector.domain.marketorder import MarketStatus
 from connector.sandbox.demo import invariants as inv
 from connector.sandbox.demo.books import Parked, VtexBook, VtexInvoice
