@@ -50,6 +50,20 @@ class StartError(Exception):
     """The hub cannot start; the message says why and what to do."""
 
 
+async def show_pending(hub: Hub, metrics: PrometheusMetrics) -> None:
+    """Bring the gauges of the pending set up to date; asked for at every scrape."""
+    now = hub.now()
+    metrics.clear("pending_keys")
+    metrics.clear("pending_oldest_seconds")
+    for stats in await hub.store.pending_stats(now):
+        where, context = stats.connection, stats.context
+        counts = {"due": stats.due, "waiting": stats.waiting, "parked": stats.parked}
+        for state, count in counts.items():
+            metrics.gauge("pending_keys", count, connection=where, context=context, state=state)
+        age = (now - stats.oldest_due).total_seconds() if stats.oldest_due else 0
+        metrics.gauge("pending_oldest_seconds", max(0.0, age), connection=where, context=context)
+
+
 # --- the hub --------------------------------------------------------------------------------------
 
 
@@ -118,7 +132,7 @@ def _open_store(settings: Settings, clock: Clock) -> Store:
 def _open_pool(settings: Settings, clock: Clock, metrics: Metrics) -> HttpPool:
     def show(peer: str, phase: Phase) -> None:
         if isinstance(metrics, PrometheusMetrics):
-            metrics.gauge("hub_breakers_open", float(phase is Phase.OPEN), peer=peer)
+            metrics.gauge("breakers_open", float(phase is Phase.OPEN), peer=peer)
 
     return HttpPool(
         clock=clock,
@@ -251,6 +265,7 @@ class Process:
         self._readiness = Readiness(self._hub)
 
         async def render() -> tuple[bytes, str]:
+            await show_pending(self._hub, metrics)
             return metrics.render()
 
         admin = AdminSite(

@@ -226,11 +226,11 @@ def rotate(connection_id: str, purposes: tuple[str, ...], now: bool) -> None:
 @connection.command()
 @click.argument("connection_id", metavar="CONNECTION")
 def pause(connection_id: str) -> None:
-    """Take in what is told, but push nothing."""
+    """Leave listings as they are; take in what is told, serve orders."""
     _move(connection_id, ConnectionState.PAUSED, {ConnectionState.ACTIVE}, "enable it first")
 
 
-@connection.command(short_help="Go on after a pause.")
+@connection.command(short_help="Keep listings true again.")
 @click.argument("connection_id", metavar="CONNECTION")
 def resume(connection_id: str) -> None:
     """Go on after a pause; whatever was told meanwhile is caught up with."""

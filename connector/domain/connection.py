@@ -67,7 +67,7 @@ class ConnectionState(StrEnum):
     """What the hub does for a connection."""
 
     ACTIVE = "active"
-    PAUSED = "paused"  # facts are taken, nothing is pushed
+    PAUSED = "paused"  # facts are taken, listings are left as they are, orders are served
     DISABLED = "disabled"  # listings are blocked, open orders are still served
     REMOVED = "removed"  # refuses everything
 

@@ -66,6 +66,12 @@ METRICS: dict[str, Metric] = {
     "http_seconds": Metric(
         Kind.SECONDS, "Duration of calls to peers, waits included", ("peer", "operation")
     ),
+    "pending_keys": Metric(
+        Kind.GAUGE, "Keys by what they wait for", ("connection", "context", "state")
+    ),
+    "pending_oldest_seconds": Metric(
+        Kind.GAUGE, "Age of the oldest due key", ("connection", "context")
+    ),
     "breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
     # the pending set, as the scrape finds it
     "pending": Metric(Kind.GAUGE, "Keys by state", ("connection", "context", "state")),

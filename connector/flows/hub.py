@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -37,6 +38,9 @@ class BatchSize:
         self.size = min(self.size + 1, max(self.ceiling, 50))
 
 
+_READING = 50
+
+
 @dataclass(frozen=True)
 class Peers:
     """Both sides of one connection, ready to be called."""
@@ -44,6 +48,9 @@ class Peers:
     vtex: Session
     adapter: Adapter[Any]
     batch: BatchSize = field(default_factory=BatchSize)
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READING))
+    """Turns that read the catalog: calls are made in the order they are asked for, and if all turns
+    read at once, all of them wait for their last read, and then none has many calls to make."""
 
     @property
     def market(self) -> Market:

@@ -10,6 +10,7 @@ from connector.domain.entries import Direction, Entry, Operation, Status
 from connector.domain.order import Order
 from connector.domain.order_facts import Told
 from connector.domain.pending import Claim
+from connector.domain.personal import without_personal
 from connector.flows.documents import Saved, put_order
 from connector.flows.hub import Hub, Peers
 from connector.ports import Write
@@ -80,7 +81,7 @@ class OrderWork:
                 direction=direction,
                 status=status,
                 code=code,
-                message=message,
+                message=without_personal(message, self.order.market),
                 translated=self.order.vtex_order_id,
             )
         )

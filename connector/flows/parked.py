@@ -8,10 +8,11 @@ from connector.domain.connection import Connection
 from connector.domain.listing import Listing
 from connector.domain.order import Order
 from connector.domain.pending import Context, Hint, Mark, PendingRow, Priority
+from connector.domain.personal import without_personal
 from connector.flows.connections import Refusal, find
 from connector.flows.documents import load_listings, load_orders, put_listing
 from connector.flows.hub import Hub
-from connector.flows.views import listing_details, order_details, without_personal
+from connector.flows.views import listing_details, order_details
 from connector.ports import Conflict, Json, Write
 
 _PAGE = 200

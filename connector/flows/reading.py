@@ -23,7 +23,10 @@ _ISOLATE_AFTER = 2
 
 async def read(hub: Hub, connection: Connection, peers: Peers, looks: Sequence[Look]) -> None:
     """Bring every look's record and commercial terms up to date; failures stay with their look."""
-    await asyncio.gather(*(_read_content(hub, connection, peers, look) for look in looks))
+    wanted = [
+        look for look in looks if content_wanted(look.listing, look.claim.hint, connection, hub)
+    ]
+    await asyncio.gather(*(_read_content(hub, connection, peers, look) for look in wanted))
     sellable = [look for look in looks if look.open and may_sell(look.listing.record)]
     size = peers.batch.size
     batches = [sellable[start : start + size] for start in range(0, len(sellable), size)]
@@ -51,10 +54,9 @@ def content_wanted(listing: Listing, hint: Hint, connection: Connection, hub: Hu
 
 
 async def _read_content(hub: Hub, connection: Connection, peers: Peers, look: Look) -> None:
-    if not content_wanted(look.listing, look.claim.hint, connection, hub):
-        return
     try:
-        record = await read_sku(peers.vtex, look.sku, hub.now())
+        async with peers.reading:
+            record = await read_sku(peers.vtex, look.sku, hub.now())
     except PEER_ERRORS as error:
         look.setback = setback(error)
         return

@@ -186,7 +186,7 @@ class Workers:
 def serves(connection: Connection, context: Context) -> bool:
     """Whether a connection's context is worked on in its state."""
     if connection.state is ConnectionState.PAUSED:
-        return context is Context.UPKEEP
+        return context is not Context.LISTINGS  # what was sold has to be delivered all the same
     return connection.state is not ConnectionState.REMOVED
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from connector.domain.http import parse_json
 from connector.domain.listing import Listing
 from connector.domain.marketorder import Buyer, MarketOrder
 from connector.domain.order import Order
+from connector.domain.personal import without_personal
 from connector.flows.connections import find
 from connector.flows.documents import LISTING, ORDER
 from connector.flows.hub import Hub
@@ -20,8 +20,6 @@ from connector.ports import Document, Json, PendingStats, Store
 PROGRESS, BACKFILL = "progress", "backfill"
 APP_INSTALL, WAITING = "app-install", "waiting"
 _INSTALL_FIELDS = ("account", "affiliate_id", "sales_channel", "active", "told_at")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_SHORT = 4
 """Shorter personal values (a house number) would mask half of every text."""
 
 
@@ -222,26 +220,6 @@ def masked_buyer(buyer: Buyer) -> str:
     """Enough of a name to recognise an order by, not enough to know who it was."""
     parts = f"{buyer.first_name} {buyer.last_name}".split() or buyer.company_name.split()
     return " ".join(f"{part[0]}***" for part in parts)
-
-
-def without_personal(text: str, market: MarketOrder | None) -> str:
-    """The text without the order's own personal values, and without any e-mail address."""
-    for value in _personal(market):
-        text = text.replace(value, "***")
-    return _EMAIL.sub("***", text)
-
-
-def _personal(market: MarketOrder | None) -> list[str]:
-    if market is None:
-        return []
-    public = {"country", "state", "city", "document_type", "pickup_point_id"}
-    values = {
-        value
-        for part in (market.buyer, market.address)
-        for name, value in part
-        if name not in public and isinstance(value, str) and len(value) >= _SHORT
-    }
-    return sorted(values, key=len, reverse=True)  # a longer one may contain a shorter one
 
 
 def _masked(value: Any, market: MarketOrder | None) -> Any:

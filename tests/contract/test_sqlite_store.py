@@ -1,8 +1,8 @@
 import asyncio
 import sqlite3
 import stat
-import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -58,11 +58,12 @@ async def main():
         await one(n)
 asyncio.run(main())
 """
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, stdout=PIPE, stderr=PIPE, cwd=Path(__file__).parents[2]
         )
-        assert done.returncode == -9, done.stderr
-        acknowledged = set(done.stdout.split())
+        told, complaints = await process.communicate()
+        assert process.returncode == -9, complaints
+        acknowledged = set(told.decode().split())
         assert len(acknowledged) == 151
         store = SqliteStore(url(tmp_path), HandClock())
         rows = await store.pending(C, Context.LISTINGS, parked=False, limit=1000)

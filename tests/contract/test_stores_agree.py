@@ -170,7 +170,7 @@ class StoresAgree(RuleBasedStateMachine):
             more.append(self.to_put(also))
         for number, unit in enumerate(units):
             unit += [Settle(pair[number], self.to_settlement(how)) for pair, how in settled]
-            unit += more
+            unit.extend(more)
         self.commit(*units)
 
     def to_settlement(self, how):

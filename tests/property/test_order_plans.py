@@ -190,8 +190,8 @@ class Life:
     def _luck(self, *, may_refuse: bool) -> str:
         if not self.unlucky:
             return DONE
-        kinds = [DONE, DONE, LOST_BEFORE, LOST_AFTER, *([REFUSED] if may_refuse else [])]
-        return self.draw(st.sampled_from(kinds))
+        rare = [LOST_BEFORE, LOST_AFTER, *([REFUSED] if may_refuse else [])]
+        return self.draw(st.sampled_from([*[DONE] * 6, *rare]))
 
     def _carry_out(self, do: Do) -> bool:
         """Do one step; False where the turn ends, because nobody knows how it went."""
@@ -369,18 +369,22 @@ def _carrier_delivers(life: Life) -> None:
         sides.shipment = sides.shipment.model_copy(update={"delivered_at": life.now})
 
 
+def _nothing(life: Life) -> None:
+    """Time passes."""
+
+
+def _invoice_all(life: Life) -> None:
+    _invoice(life, TOTAL)
+
+
+def _invoice_half(life: Life) -> None:
+    _invoice(life, TOTAL // 2)
+
+
 EVENTS = (
-    _pay,
-    _pay,
-    _buyer_cancels,
-    _buyer_cancels_part,
-    _seller_cancels,
-    lambda life: _invoice(life, TOTAL),
-    lambda life: _invoice(life, TOTAL // 2),
-    _track,
-    _arrive,
-    _carrier_ships,
-    _carrier_delivers,
+    *(_pay, _nothing, _nothing, _buyer_cancels, _buyer_cancels_part, _seller_cancels),
+    *(_invoice_all, _invoice_all, _invoice_half, _track, _track, _arrive, _arrive),
+    *(_carrier_ships, _carrier_delivers),
 )
 
 
@@ -390,29 +394,39 @@ def abilities(draw: Any) -> MarketAbility:
     return MarketAbility(*(draw(often) for _ in range(5)))
 
 
+def _settle(life: Life, *, turns: int) -> Rest | None:
+    """Calm hours in which every call succeeds."""
+    life.unlucky, rest = False, None
+    for _ in range(turns):
+        life.now += timedelta(hours=3)
+        rest = life.turn()
+        if rest is not None and rest.ended:
+            break
+    life.unlucky = True
+    return rest
+
+
 def _live(data: st.DataObject) -> tuple[Life, Rest]:
     """Some eventful days, then calm ones in which every call succeeds."""
+    delivery = st.sampled_from([Delivery.SELLER, Delivery.MARKETPLACE])
+    status = st.sampled_from([MarketStatus.PAID, MarketStatus.PAID, MarketStatus.PENDING])
     life = Life(
-        sides=Sides(delivery=data.draw(st.sampled_from([Delivery.SELLER, Delivery.MARKETPLACE]))),
+        sides=Sides(data.draw(delivery), data.draw(status)),
         draw=data.draw,
         order=Order(connection="c", ref="C-1", key="C-1", first_seen_at=START),
         can=data.draw(abilities()),
         api=data.draw(st.sampled_from(["integration", "classic"])),
     )
-    for event in data.draw(st.lists(st.sampled_from(EVENTS), max_size=9)):
+    if data.draw(st.booleans()):  # half of the orders are well on their way already
+        _settle(life, turns=3)
+    for event in data.draw(st.lists(st.sampled_from(EVENTS), min_size=2, max_size=14)):
         event(life)
         for _ in range(data.draw(st.integers(0, 2))):
             life.now += timedelta(seconds=data.draw(st.sampled_from([1, 60, 700, 3_600])))
             rest = life.turn()
             if rest is not None and rest.ended:
                 return life, rest
-    life.unlucky = False
-    rest = None
-    for _ in range(12):
-        life.now += timedelta(hours=3)
-        rest = life.turn()
-        if rest is not None and rest.ended:
-            break
+    rest = _settle(life, turns=12)
     assert rest is not None, "it never comes to rest"
     return life, rest
 

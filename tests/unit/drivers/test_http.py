@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_address
 
 import aiohttp
 import pytest
@@ -324,33 +325,27 @@ async def test_broken_answers(make_pool, serve_raw, answer, ending):
         await http.send(Request("POST", "/", body=b"x"))
 
 
-@pytest.mark.parametrize(
-    ("method", "times"), [("POST", 1), ("PATCH", 1), ("PUT", 1), ("DELETE", 1), ("GET", 2)]
-)
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE", "GET"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
-async def test_only_reads_are_repeated_silently(make_pool, serve_raw, method, times, ending):
+async def test_only_reads_are_repeated_silently(make_pool, serve_raw, method, ending):
     """A kept connection breaks after the request was read: was it done?"""
     seen: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_head(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        while True:
-            seen.append((await read_head(reader)).split(b" ")[0].decode())
-            if ending == "reset":
-                reset(writer)
-            break
+        seen.append((await read_head(reader)).split(b" ")[0].decode())
+        if ending == "reset":
+            reset(writer)
 
     http = make_pool().peer("p", base_url=await serve_raw(talk))
     assert (await http.send(Request("GET", "/"))).text == "ok"
     if method == "GET":
         assert (await http.send(Request("GET", "/"))).text == "ok"
-        assert seen == ["GET"]  # the second try met a new connection
     else:
         with pytest.raises(NoAnswer):
             await http.send(Request(method, "/"))
-        assert seen == [method]
-    assert times == (2 if method == "GET" else 1)
+    assert seen == [method]  # a GET's second try met a new connection
 
 
 async def test_a_peer_without_a_good_certificate(make_pool, serve_raw, tmp_path):
@@ -382,7 +377,7 @@ async def test_a_peer_whose_certificate_is_trusted(make_pool, serve_raw, tmp_pat
 def self_signed(folder) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    address = x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.1"))
+    address = x509.IPAddress(ip_address("127.0.0.1"))
     now = datetime.now(UTC)
     cert = (
         x509.CertificateBuilder()
@@ -462,8 +457,14 @@ def fake_names(monkeypatch, names: dict[str, list[str]]) -> None:
 
 @pytest.mark.parametrize(
     "ips",
-    [["127.0.0.1"], ["10.1.2.3"], ["::1"], ["169.254.169.254"], ["64:ff9b::7f00:1"]]
-    + [["8.8.8.8", "127.0.0.1"]],
+    [
+        ["127.0.0.1"],
+        ["10.1.2.3"],
+        ["::1"],
+        ["169.254.169.254"],
+        ["64:ff9b::7f00:1"],
+        ["8.8.8.8", "127.0.0.1"],
+    ],
 )
 async def test_names_of_private_addresses_are_refused(make_pool, monkeypatch, told, ips):
     fake_names(monkeypatch, {"evil.example": ips})
@@ -513,7 +514,9 @@ async def test_named_hosts_may_be_private(make_pool, serve, monkeypatch):
     port = (await serve(echo)).rpartition(":")[2]
     fake_names(monkeypatch, {"inside.example": ["127.0.0.1"]})
     pool = make_pool(allow_hosts=[f"inside.example:{port}"])
-    assert (await pool.peer("p", base_url=f"http://inside.example:{port}").send(Request("GET", "/"))).ok
+    assert (
+        await pool.peer("p", base_url=f"http://inside.example:{port}").send(Request("GET", "/"))
+    ).ok
 
 
 async def test_refused_before_anything_happens(make_pool, told):

@@ -13,7 +13,7 @@ def test_what_is_sealed_opens_again():
         sealed = vault.seal(secret, bound_to="shop|token")
         assert vault.open(sealed, bound_to="shop|token") == secret
         assert sealed.startswith("v1.k1.")
-        assert secret == "" or secret not in sealed
+        assert len(secret) < 5 or secret not in sealed
 
 
 def test_every_sealing_is_different():
@@ -52,8 +52,21 @@ def test_parts_of_two_secrets_do_not_mix():
 
 @pytest.mark.parametrize(
     "sealed",
-    ["", "v1", "v1.k1", "v1.k1.a", "v1.k1..", "v1.k1.a.b", "v2.k1.a.b", "v1.k1.a.b.c", "plain"]
-    + ["v1.k1.AAAAAAAAAAAAAAAA.", "v1.k1.AAAAAAAAAAAAAAAA.AA==", "v1.k1.!!.??", "v1.k1.ä.ö"],
+    [
+        "",
+        "v1",
+        "v1.k1",
+        "v1.k1.a",
+        "v1.k1..",
+        "v1.k1.a.b",
+        "v2.k1.a.b",
+        "v1.k1.a.b.c",
+        "plain",
+        "v1.k1.AAAAAAAAAAAAAAAA.",
+        "v1.k1.AAAAAAAAAAAAAAAA.AA==",
+        "v1.k1.!!.??",
+        "v1.k1.ä.ö",
+    ],
 )
 def test_what_is_no_sealed_secret_is_refused(sealed):
     with pytest.raises(ValueError, match="sealed"):

@@ -9,6 +9,7 @@ import pytest
 from connector.domain.listing import ListingState
 from connector.domain.order import OrderState
 from connector.domain.pending import Context
+from connector.domain.personal import without_personal
 from connector.flows.connections import Refusal
 from connector.flows.views import (
     connection_details,
@@ -18,7 +19,6 @@ from connector.flows.views import (
     listing_rows,
     masked_buyer,
     order_rows,
-    without_personal,
 )
 from connector.ports import Document, Put
 from connector.sdk import Buyer
