@@ -188,7 +188,7 @@ async def control(world: World, what: str, told: Any) -> Any:
         case "reset":
             world.reset(listings=bool(told.get("listings")))
             world.listed = told.get("listed", world.listed)
-            world.latency_s = told.get("latency_s", world.latency_s)
+            world.skus = told.get("skus", world.skus)
         case "change":
             world.change(told.get("skus") or world.all)
         case "synced":  # answers when the marketplace has everything

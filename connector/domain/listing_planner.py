@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.domain.connection import Rules
@@ -167,7 +167,7 @@ def _plan_unlisted(view: View, unsellable: tuple[Reason, ...]) -> Plan:
     """A SKU the marketplace does not have: list it when everything is right, else say it all."""
     listing = view.listing
     if not view.wanted or listing.record is None or listing.record.unknown:
-        return Plan((), ListingState.GONE, unsellable)
+        return _withdraw_doubtful(view, unsellable) or Plan((), ListingState.GONE, unsellable)
     content, commercial = _both(listing)
     reasons = list(unsellable)
     if content is not None:
@@ -181,6 +181,9 @@ def _plan_unlisted(view: View, unsellable: tuple[Reason, ...]) -> Plan:
         if publishable_stock(commercial, view.held, view.rules, view.market.max_stock) == 0:
             reasons.append(Reason(code="A1", text=commercial.why or "no stock to publish"))
     if reasons or content is None or commercial is None:
+        doubtful = _withdraw_doubtful(view, tuple(reasons))
+        if doubtful is not None:
+            return doubtful
         needs_help = any(reason.code in {"E1", "E4"} for reason in reasons) and not unsellable
         state = ListingState.PARKED if needs_help else ListingState.NEW
         steps = (Action.PARK,) if needs_help else ()
@@ -193,6 +196,15 @@ def _plan_unlisted(view: View, unsellable: tuple[Reason, ...]) -> Plan:
         terms=terms,
         offer=Offer(content=content, terms=terms),
     )
+
+
+def _withdraw_doubtful(view: View, reasons: tuple[Reason, ...]) -> Plan | None:
+    """A creation that may have arrived, with nobody to ask: take back what it would have made."""
+    intent = view.listing.intent
+    if intent is None:
+        return None
+    made = view.listing.model_copy(update={"confirmed": intent.target})
+    return _plan_withdrawal(replace(view, listing=made), reasons)
 
 
 def _plan_withdrawal(view: View, reasons: tuple[Reason, ...]) -> Plan:

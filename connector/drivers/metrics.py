@@ -21,7 +21,6 @@ class Kind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     SECONDS = "seconds"
-    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +65,17 @@ METRICS: dict[str, Metric] = {
     "http_seconds": Metric(
         Kind.SECONDS, "Duration of calls to peers, waits included", ("peer", "operation")
     ),
+    "breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
+    # the pending set, as the scrape finds it
     "pending_keys": Metric(
         Kind.GAUGE, "Keys by what they wait for", ("connection", "context", "state")
     ),
     "pending_oldest_seconds": Metric(
         Kind.GAUGE, "Age of the oldest due key", ("connection", "context")
     ),
-    "breakers_open": Metric(Kind.GAUGE, "Peers that are held back", ("peer",)),
-    # the pending set, as the scrape finds it
-    "pending": Metric(Kind.GAUGE, "Keys by state", ("connection", "context", "state")),
-    "pending_oldest_due_seconds": Metric(
-        Kind.GAUGE, "How long the oldest due key waits", ("connection", "context")
-    ),
 }
 
-_BUCKETS = {
-    Kind.SECONDS: (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
-    Kind.SIZE: (1, 2, 5, 10, 25, 50, 100, 250, 1000, 10_000, 100_000, 1_000_000),
-}
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200)
 
 
 class PrometheusMetrics:
@@ -110,7 +102,7 @@ class PrometheusMetrics:
                     metric.text,
                     metric.labels,
                     registry=self._registry,
-                    buckets=_BUCKETS[metric.kind],
+                    buckets=_SECONDS,
                 )
 
     def count(self, name: str, value: float = 1, **labels: str) -> None:
@@ -119,7 +111,7 @@ class PrometheusMetrics:
         (counter.labels(**labels) if labels else counter).inc(value)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        """Record a duration or size."""
+        """Record a duration."""
         histogram = self._histograms[name.removeprefix(PREFIX)]
         (histogram.labels(**labels) if labels else histogram).observe(value)
 

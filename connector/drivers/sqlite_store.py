@@ -258,7 +258,7 @@ class SqliteStore:
             db = self._spare.pop()  # there are as many connections as threads
             try:
                 return ask(db, *args, **kwargs)
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 raise StoreUnavailable(f"SQLite cannot read: {error}") from error
             finally:
                 self._spare.append(db)

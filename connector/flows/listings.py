@@ -52,7 +52,7 @@ async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim
         # Now that it is known what the marketplace has, close the difference at once.
         await _decide(hub, connection, peers, found)
         await push(hub, peers, found)
-    await asyncio.gather(*(_settle(hub, connection, look) for look in looks))
+    await _settle_all(hub, connection, looks)
 
 
 def _is_sweep(look: Look) -> bool:
@@ -64,6 +64,7 @@ def _is_sweep(look: Look) -> bool:
 async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequence[Look]) -> None:
     deciding = [look for look in looks if look.open]
     held = await hub.store.held(connection.account, [look.sku for look in deciding])
+    market = peers.market
     for look in deciding:
         if held.get(look.sku):
             look.update(sold_at=hub.now())
@@ -73,7 +74,7 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
         view = View(
             listing=look.listing,
             rules=connection.rules,
-            market=peers.market,
+            market=market,
             now=hub.now(),
             held=held.get(look.sku, 0),
             invalid=tuple(_invalid(peers, look.listing)),
@@ -98,13 +99,27 @@ def _invalid(peers: Peers, listing: Listing) -> list[str]:
     return peers.adapter.validate(Offer(content=record.content, terms=terms))
 
 
-async def _settle(hub: Hub, connection: Connection, look: Look) -> None:
+async def _settle_all(hub: Hub, connection: Connection, looks: Sequence[Look]) -> None:
+    """Settle all at once, which is quick; where that is refused, each by itself."""
+    units = [(look, _ending(hub, connection, look)) for look in looks]
+    try:
+        await hub.store.commit([write for _, unit in units for write in unit])
+    except (LeaseLost, Conflict):
+        await asyncio.gather(*(_settle(hub, look, unit) for look, unit in units))
+
+
+def _ending(hub: Hub, connection: Connection, look: Look) -> list[Write]:
+    """What is saved at the end of a look."""
     settlement = _settlement(hub, connection, look)
     writes: list[Write] = [Settle(look.claim, settlement), *look.entries]
     if _forgettable(look.listing, settlement):
         writes.append(Drop("listing", look.listing.connection, look.sku))
     elif look.listing != look.saved.value or look.saved.version == 0:
         writes.append(put_listing(look.saved, look.listing))
+    return writes
+
+
+async def _settle(hub: Hub, look: Look, writes: Sequence[Write]) -> None:
     try:
         await hub.store.commit(writes)
     except LeaseLost:
@@ -124,7 +139,8 @@ async def _try_commit(hub: Hub, writes: Sequence[Write]) -> None:
 
 def _forgettable(listing: Listing, settlement: Settlement) -> bool:
     """A SKU that VTEX does not know and the marketplace never had leaves no trace."""
-    gone = listing.state is ListingState.GONE and listing.confirmed is None
+    certain = listing.confirmed is None and listing.intent is None
+    gone = listing.state is ListingState.GONE and certain
     return gone and isinstance(settlement, Finished) and settlement.next_due is None
 
 

@@ -82,7 +82,7 @@ async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> None
         intent = Intent(action=action, at=hub.now(), target=look.plan.target)
         look.update(intent=intent)
         puts.append((look, put_listing(look.saved, look.listing)))
-    await asyncio.gather(*(hub.store.commit([put]) for _, put in puts))
+    await hub.store.commit([put for _, put in puts])
     for look, put in puts:
         look.saved_as(put.document)
 

@@ -2,7 +2,8 @@ import pytest
 
 from connector.drivers.memory_store import MemoryStore
 from connector.ports import EntryQuery
-from tests.contract.store_contract import C, StoreContract, entry, mark
+from tests.contract.store_contract import StoreContract
+from tests.contract.store_words import C, entry, mark
 
 
 class TestMemoryStore(StoreContract):

@@ -11,7 +11,8 @@ from connector.domain.pending import Context, Finished
 from connector.drivers import sqlite_schema
 from connector.drivers.sqlite_store import SqliteStore
 from connector.ports import EntryQuery, Put, Settle, StoreUnavailable
-from tests.contract.store_contract import C, HandClock, StoreContract, document, entry, fact, mark
+from tests.contract.store_contract import StoreContract
+from tests.contract.store_words import C, HandClock, document, entry, fact, mark
 
 
 def url(folder: Path, name: str = "hub.db") -> str:
@@ -45,7 +46,7 @@ class TestSqliteStore(StoreContract):
 import asyncio, os
 from connector.drivers.clock import SystemClock
 from connector.drivers.sqlite_store import SqliteStore
-from tests.contract.store_contract import mark
+from tests.contract.store_words import mark
 async def main():
     store = SqliteStore({url(tmp_path)!r}, SystemClock())
     async def one(n):

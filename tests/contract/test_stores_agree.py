@@ -42,7 +42,7 @@ from connector.ports import (
     Store,
     Write,
 )
-from tests.contract.store_contract import HandClock, at, entry
+from tests.contract.store_words import HandClock, at, entry
 
 CONNECTIONS = ("a", "b")
 KEYS = ("1", "2")

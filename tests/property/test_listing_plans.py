@@ -223,10 +223,11 @@ def _done(case: Case, plan: Plan, action: Action) -> Case:
         assert before is not None
         confirmed = before.model_copy(update={"content_digest": plan.target.content_digest})
     else:
-        assert before is not None
-        confirmed = plan.target.model_copy(update={"content_digest": before.content_digest})
+        # Without anything confirmed this takes back a creation that may have arrived.
+        digest = before.content_digest if before else plan.target.content_digest
+        confirmed = plan.target.model_copy(update={"content_digest": digest})
         if there is None:  # a lost creation on a marketplace that cannot be asked
-            there = _terms_sent(case, plan.terms, before.content_digest)
+            there = _terms_sent(case, plan.terms, digest)
         elif action is Action.BLOCK:
             there = replace(there, blocked=True)
         else:

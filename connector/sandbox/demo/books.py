@@ -94,12 +94,16 @@ class Parked:
 class Allowance:
     """How long, in simulated seconds, the hub may not know what it then could not know.
 
-    ``stale_s``: VTEX itself still answers the old stock. ``act_s``: from hearing of something to
-    having acted on it. ``unannounced_s``: until the hub looks at what nobody told it of.
+    ``stale_s``: VTEX itself still answers the old stock. ``read_s``: between reading from VTEX and
+    publishing what was read. ``act_s``: from hearing of something to having acted on it.
+    ``under_way_s``: until what it was just sending has arrived, once it has
+    itself shown that it knows better. ``unannounced_s``: until it looks at what nobody told it of.
     """
 
     stale_s: float = 60.0
+    read_s: float = 300.0
     act_s: float = 1_200.0
+    under_way_s: float = 100.0
     unannounced_s: float = 4_000.0
 
 

@@ -13,6 +13,10 @@ from connector.sandbox.vtexsim import Sku
 
 _ACT_S = 4.0
 """Real seconds the hub may take to act on what it was told, with nobody killing it."""
+_READ_S = 1.0
+"""Real seconds between reading a number from VTEX and publishing it."""
+_UNDER_WAY_S = 0.35
+"""Real seconds in which a number the hub was just sending arrives at the marketplace."""
 
 
 def read_books(stage: Stage, day: Day, hub: HubProcess) -> Books:
@@ -66,6 +70,8 @@ def _allowance(stage: Stage) -> Allowance:
     act = _ACT_S * (4 if options.kills else 1) * options.time_scale
     return Allowance(
         stale_s=stage.store.settings.stale_stock_s,
+        read_s=_READ_S * options.time_scale,
         act_s=act,
+        under_way_s=_UNDER_WAY_S * options.time_scale,
         unannounced_s=1.5 * options.recheck_s,
     )

@@ -71,7 +71,8 @@ class Life:
             await self._until_paper(number)
             await self._stage.clock.sleep(self._plan.pauses[0])
             self._buyer_cancels()
-        numbers = [self._invoice_part()] if self._plan.fate is Fate.PARTED else []
+        parted = self._plan.fate is Fate.PARTED and self._units > 1
+        numbers = [self._invoice_part()] if parted else []
         if numbers:
             await self._stage.clock.sleep(self._plan.pauses[0])
             await self._until(lambda order: order.status in _READY)
@@ -183,6 +184,10 @@ class Life:
         if order is None:
             raise Ended
         return order
+
+    @property
+    def _units(self) -> int:
+        return sum(quantity for _, quantity in self._bought.lines)
 
     @property
     def _carried(self) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from connector.sdk.testing.simulator import Faults
 
 _SHARES = {"none": 0.0, "normal": 0.05, "hard": 0.20}
+STALE_STOCK_S = 300.0
+"""How long VTEX answers the old stock: in real time that must be longer than the hub is slow."""
 _LOOKS_PER_S = 40
 """Real second: the hub must not be busier with regular second looks than with the day itself."""
 
@@ -90,4 +92,5 @@ class DemoOptions:
             "relist_s": 1_200,
             "content_max_age_s": self.recheck_s * 2,
             "watch_s": 900,
+            "stock_second_look_s": STALE_STOCK_S * 1.4,
         }

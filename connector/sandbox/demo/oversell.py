@@ -3,14 +3,14 @@
 A sale is oversold when VTEX's free units, less those of earlier sales that VTEX has not reserved
 yet, do not cover it. That alone is nobody's fault: stock sinks in VTEX while a buyer buys. It is
 the hub's when the stock the marketplace showed was more than anything the hub may have believed:
-VTEX's free units at some moment it may still have been reading, less the units of sales it had
-been told of and VTEX had not reserved at that moment.
+VTEX's free units at some moment it may still have been reading, less the units of sales that it
+had been told of, or had placed itself, and that VTEX had not reserved at that moment.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,13 +79,25 @@ class _Ledger:
             for part, amount in self.parts(sku)
         )
 
-    def most_believed(self, sku: str, since: datetime, until: datetime, told_by: datetime) -> int:
-        """The most the hub may have believed there was, reading between two moments."""
-        known = [
+    def known(self, at: datetime) -> list[Sold]:
+        """The sales the hub must have taken into account in what it published at a moment.
+
+        It was told of them long before, or it had placed them in VTEX itself a moment before.
+        """
+        allowance = self.books.allowance
+        told_by = at - timedelta(seconds=allowance.act_s)
+        placed_by = at - timedelta(seconds=allowance.under_way_s)
+        return [
             sold
             for sold in self.sales
-            if sold.bought.told_at is not None and sold.bought.told_at <= told_by
+            if (sold.bought.told_at is not None and sold.bought.told_at <= told_by)
+            or (sold.reserved_at is not None and sold.reserved_at <= placed_by)
         ]
+
+    def most_believed(
+        self, sku: str, since: datetime, until: datetime, known: Sequence[Sold]
+    ) -> int:
+        """The most the hub may have believed there was, reading between two moments."""
         moments = {since, until}
         for part, _ in self.parts(sku):
             moments |= {at for at, _ in self.books.free_since.get(part, ()) if since < at < until}
@@ -142,11 +154,13 @@ def _fault(ledger: _Ledger, sku: str, item: ShelfItem, at: datetime) -> str:
     if not pushes:
         return ""
     push, shown = pushes[-1], before[-1].stock
-    believed = ledger.most_believed(sku, push.at - stale - act, push.at, push.at - act)
+    known = ledger.known(push.at)
+    read = timedelta(seconds=allowance.read_s)
+    believed = ledger.most_believed(sku, push.at - stale - read, push.at, known)
     if push.stock > believed:
         return f"the hub had published {push.stock} when it could believe in {believed} at most"
     late = stale + act + timedelta(seconds=allowance.unannounced_s)
-    believed = ledger.most_believed(sku, at - late, at, at - late)
+    believed = ledger.most_believed(sku, at - late, at, ledger.known(at - late))
     if shown > believed:
         return f"{shown} stood published, for longer than the hub may take, with {believed} left"
     return ""

@@ -64,6 +64,10 @@ _FATES = (
 )
 _RUSH = 0.4
 """Share of the buyers who go for what is nearly sold out."""
+_LOW_AT = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8)
+"""Shares of the day at which something runs low."""
+_RUSH_S = (750.0, 1_250.0)
+"""How long after that the buyers come: the marketplace shows by then how little is left."""
 _TRACKINGS = ("same", "second", "by-number", "same")
 _CARRIED = frozenset({Kind.FOB, Kind.HINTS})
 _PEOPLE = (
@@ -117,12 +121,19 @@ def plan_orders(count: int, day_s: float, rng: Random, *, taxes: bool) -> list[O
     """
     kinds = _spread(tuple(Kind), count, rng)
     fates = _spread(_FATES, count, rng)
-    moments = sorted(rng.uniform(0.02, 0.93) * day_s for _ in range(count))
+    rushes = [rng.random() < _RUSH for _ in range(count)]
+    plans = [_plan_order(number, kinds[number], fates[number], rng) for number in range(count)]
     plans = [
-        _plan_order(number, moments[number], kinds[number], fates[number], rng)
-        for number in range(count)
+        replace(plan, last_units=rush, at_s=_moment(day_s, rng, rush=rush))
+        for plan, rush in zip(plans, rushes, strict=True)
     ]
     return plans if taxes else [_untaxed(plan) for plan in plans]
+
+
+def _moment(day_s: float, rng: Random, *, rush: bool) -> float:
+    if rush:
+        return rng.choice(_LOW_AT) * day_s + rng.uniform(*_RUSH_S)
+    return rng.uniform(0.02, 0.93) * day_s
 
 
 def _untaxed(plan: OrderPlan) -> OrderPlan:
@@ -135,7 +146,7 @@ def _spread(choices: Sequence[Any], count: int, rng: Random) -> list[Any]:
     return repeated
 
 
-def _plan_order(number: int, at_s: float, kind: Kind, fate: Fate, rng: Random) -> OrderPlan:
+def _plan_order(number: int, kind: Kind, fate: Fate, rng: Random) -> OrderPlan:
     quantities: tuple[int, ...] = (rng.choice((1, 1, 1, 2, 3)),)
     if kind in {Kind.LINES, Kind.CART}:
         quantities = tuple(rng.randint(1, 3) for _ in range(rng.randint(2, 3)))
@@ -147,13 +158,12 @@ def _plan_order(number: int, at_s: float, kind: Kind, fate: Fate, rng: Random) -
     carried = kind in _CARRIED
     return OrderPlan(
         number=number,
-        at_s=at_s,
+        at_s=0.0,
         kind=kind,
         fate=fate,
         quantities=quantities,
         options=options,
         tracking="none" if carried or kind is Kind.PICKUP else rng.choice(_TRACKINGS),
-        last_units=rng.random() < _RUSH,
         pauses=(rng.uniform(5, 300), rng.uniform(30, 400), rng.uniform(30, 400)),
     )
 
@@ -209,5 +219,5 @@ def plan_deeds(skus: int, day_s: float, rng: Random) -> list[Deed]:
         for _ in range(count)
     ]
     deeds += [Deed(share * day_s, "reindex") for share in (0.3, 0.75)]
-    deeds += [Deed(share * day_s, "run_low") for share in (0.08, 0.22, 0.36, 0.5, 0.64, 0.78)]
+    deeds += [Deed(share * day_s, "run_low") for share in _LOW_AT]
     return sorted(deeds, key=lambda deed: deed.at_s)

@@ -64,9 +64,11 @@ class Day:
         await self._sleep_until(opened, plan.at_s)
         dice = Random(self._stage.options.seed * 104_729 + plan.number)  # noqa: S311 - as above
         closes = opened + timedelta(seconds=self._stage.options.day_s)
-        while (key := self._try_to_buy(plan, dice)) is None:
+        rushes = plan.last_units
+        while (key := self._try_to_buy(plan, dice, rushes=rushes)) is None:
             if self._stage.clock.now() > closes:
                 return
+            rushes = False
             await asyncio.sleep(_TRY_AGAIN_S)
         self.sold += 1
         self._stage.events[f"bought: {plan.kind}"] += 1
@@ -75,8 +77,9 @@ class Day:
         self._lives[life] = f"{key}: {plan.kind}; {plan.fate}"
         life.add_done_callback(self._lives.pop)
 
-    def _try_to_buy(self, plan: OrderPlan, dice: Random) -> str | None:
-        lines = self._choose(plan, dice)
+    def _try_to_buy(self, plan: OrderPlan, dice: Random, *, rushes: bool) -> str | None:
+        lines = self._choose_last_unit() if rushes else None
+        lines = lines or self._choose(plan, dice)
         if lines is None:
             return None
         key = self._stage.market.buy(Sale(lines=lines, **plan.options))
@@ -85,13 +88,16 @@ class Day:
             self._stage.events["found sold out"] += 1
         return key
 
+    def _choose_last_unit(self) -> tuple[tuple[str, int], ...] | None:
+        """One of what is nearly, or just, sold out."""
+        if not self.merchant.low:
+            return None
+        scarce = self.merchant.low[-1]
+        item = self._stage.shelf().get(scarce)
+        return ((scarce, 1),) if item is not None and item.stock <= _MOST_UNITS else None
+
     def _choose(self, plan: OrderPlan, dice: Random) -> tuple[tuple[str, int], ...] | None:
-        """Products that are on the shelf in the wanted numbers; the last units first."""
-        if plan.last_units and self.merchant.low:
-            scarce = self.merchant.low[-1]
-            last = self._stage.shelf().get(scarce)
-            if last is not None and last.stock <= _MOST_UNITS and dice.random() < 0.8:
-                return ((scarce, 1),)
+        """Products that are on the shelf in the wanted numbers."""
         carried = "delivery" in plan.options
         offered = dice.sample(self.merchant.offered, len(self.merchant.offered))
         fitting = [sku for sku in offered if not (carried and sku.multiplier != 1.0)]

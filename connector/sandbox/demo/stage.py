@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.domain.order import order_ref
 from connector.drivers.clock import SystemClock
-from connector.sandbox.demo.options import DemoOptions
+from connector.sandbox.demo.options import STALE_STOCK_S, DemoOptions
 from connector.sandbox.demo.wire import ShakyHttp, Tap
 from connector.sandbox.server import OutboundHttp, serve_simulator
 from connector.sandbox.vtexsim import (
@@ -171,6 +171,7 @@ def _store_settings() -> VtexSimSettings:
     # The marketplace charges freight of its own, and prices change between sale and placement.
     return VtexSimSettings(
         divergence_rules=(DivergenceRule(0, 10_000, "authorize"),),
+        stale_stock_s=STALE_STOCK_S,
         grace_period_s=300.0,
         notify_late_s=240.0,
         callback_retry_cap_s=300.0,

@@ -52,7 +52,7 @@ def processes_in(place: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if Path(os.readlink(entry / "cwd")).is_relative_to(place):
+                if (entry / "cwd").readlink().is_relative_to(place):
                     found.append(int(entry.name))
             except OSError:
                 continue  # it ended, or is not ours

@@ -10,7 +10,7 @@ from connector.sandbox.demo.oversell import excused, oversold, unreserved
 from connector.sdk.testing.market import Bought, ShelfItem
 from tests.unit.demo.conftest import at, pushed, sold
 
-ALLOWANCE = Allowance(stale_s=60, act_s=100, unannounced_s=1000)
+ALLOWANCE = Allowance(stale_s=60, read_s=30, act_s=100, under_way_s=5, unannounced_s=1000)
 
 
 def buy(key: str, seconds: float, *, told: float | None = 1, quantity: int = 1, sku: str = "1",
@@ -60,6 +60,17 @@ def test_offered_again_from_a_read_before_the_reservation():
     day = books(history, buy("A", 10), buy("B", 400), free=((-9000, 1), (300, 0)),
                 orders=(vtex("A", 300),))  # fmt: skip
     assert len(oversold(day)) == 1
+
+
+def test_offered_again_by_a_hub_that_had_itself_placed_the_first_order():
+    # Told only a moment ago, but nobody places an order without having read it.
+    history = (*pushed((0, 1)), sold(10, 0), *pushed((40, 1)), sold(50, 0))
+    day = books(history, buy("A", 10), buy("B", 50), free=((-9000, 1), (30, 0)),
+                orders=(vtex("A", 30),))  # fmt: skip
+    assert len(oversold(day)) == 1
+    early = books((*pushed((0, 1)), sold(10, 0), *pushed((33, 1)), sold(50, 0)), *day.buys.values(),
+                  free=((-9000, 1), (30, 0)), orders=(vtex("A", 30),))  # fmt: skip
+    assert oversold(early) == []
 
 
 def test_offered_again_before_the_hub_could_know_of_the_sale():
