@@ -37,8 +37,8 @@ class Hint:
     stock: bool = False
     recheck: bool = False
     """Somebody asked to look at everything (reindex, sweep, backfill, operator)."""
-    echo: bool = False
-    """This is the second look after an announced change."""
+    sold: bool = False
+    """The marketplace sold some: its own stock is no longer what it confirmed."""
     active: bool | None = None
     removed: bool | None = None
 
@@ -49,7 +49,7 @@ class Hint:
             price=self.price or newer.price,
             stock=self.stock or newer.stock,
             recheck=self.recheck or newer.recheck,
-            echo=self.echo or newer.echo,
+            sold=self.sold or newer.sold,
             active=self.active if newer.active is None else newer.active,
             removed=self.removed if newer.removed is None else newer.removed,
         )

@@ -24,7 +24,7 @@ class MemoryBroker:
     ``max_outstanding`` turns of it are handled at once.
     """
 
-    def __init__(self, *, max_outstanding: int = 4) -> None:
+    def __init__(self, *, max_outstanding: int = 8) -> None:
         self._max_outstanding = max_outstanding
         self._queues: dict[str, OrderedDict[_Owner, Turn]] = {}
         self._handled: Counter[_Owner] = Counter()

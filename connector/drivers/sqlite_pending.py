@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 64
 _MARK_ROW = "(?,?,?,?,?,1,?,?,?,?,?,?,?,?)"
 _MARK_HEAD = """
     INSERT INTO pending (connection, context, key, due_at, priority, marks, marked_at,
-                         content, price, stock, recheck, echo, active, removed)
+                         content, price, stock, recheck, sold, active, removed)
     VALUES """
 # A sweep does not let a parked key go; anybody else does. A failed key keeps its back-off.
 _MARK_TAIL = f"""
@@ -46,7 +46,7 @@ _MARK_TAIL = f"""
         price = price | excluded.price,
         stock = stock | excluded.stock,
         recheck = recheck | excluded.recheck,
-        echo = echo | excluded.echo,
+        sold = sold | excluded.sold,
         active = coalesce(excluded.active, active),
         removed = coalesce(excluded.removed, removed)
 """
@@ -57,14 +57,14 @@ _OWN = """
 _FORGET = f"DELETE FROM pending {_OWN} AND marks = ?"  # noqa: S608 - constants only
 _FINISH = f"""
     UPDATE pending SET due_at = ?, priority = ?, content = ?, price = ?, stock = ?, recheck = ?,
-        echo = ?, active = ?, removed = ?, marked_at = NULL, attempts = 0, failing_since = NULL,
+        sold = ?, active = ?, removed = ?, marked_at = NULL, attempts = 0, failing_since = NULL,
         not_before = NULL, parked = 0, reasons = '[]', lease_until = NULL
     {_OWN} AND marks = ?
 """  # noqa: S608 - constants only
 # Somebody marked it while it was being looked at: what was said stays, and it is due at once.
 _FINISH_MARKED = f"""
     UPDATE pending SET due_at = min(due_at, coalesce(?, due_at)), content = content | ?,
-        price = price | ?, stock = stock | ?, recheck = recheck | ?, echo = echo | ?,
+        price = price | ?, stock = stock | ?, recheck = recheck | ?, sold = sold | ?,
         active = coalesce(active, ?), removed = coalesce(removed, ?), marked_at = later_at,
         attempts = 0, failing_since = NULL, not_before = NULL, parked = 0, reasons = '[]',
         lease_until = NULL
@@ -107,7 +107,7 @@ def write_marks(db: sqlite3.Connection, marks: Sequence[Mark], now: int) -> None
                 hint.price,
                 hint.stock,
                 hint.recheck,
-                hint.echo,
+                hint.sold,
                 hint.active,
                 hint.removed,
             )
@@ -154,7 +154,7 @@ def _finish(
         hint.price,
         hint.stock,
         hint.recheck,
-        hint.echo,
+        hint.sold,
         hint.active,
         hint.removed,
     )
@@ -169,7 +169,7 @@ def _finish(
 
 
 _CLAIM_COLUMNS = (
-    "key, marks, priority, content, price, stock, recheck, echo, active, removed, attempts,"
+    "key, marks, priority, content, price, stock, recheck, sold, active, removed, attempts,"
     " coalesce(marked_at, due_at), failing_since, parked"
 )
 _CLAIMABLE = f"""
@@ -211,7 +211,7 @@ def _holders(count: int) -> str:
 
 
 def _claim_of(connection: str, context: Context, fence: int, row: tuple[Any, ...]) -> Claim:
-    key, marks, priority, content, price, stock, recheck, echo, active, removed, *rest = row
+    key, marks, priority, content, price, stock, recheck, sold, active, removed, *rest = row
     attempts, marked_at, failing_since, parked = rest
     return Claim(
         connection=connection,
@@ -225,7 +225,7 @@ def _claim_of(connection: str, context: Context, fence: int, row: tuple[Any, ...
             price=bool(price),
             stock=bool(stock),
             recheck=bool(recheck),
-            echo=bool(echo),
+            sold=bool(sold),
             active=None if active is None else bool(active),
             removed=None if removed is None else bool(removed),
         ),

@@ -46,7 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             price       INTEGER NOT NULL,
             stock       INTEGER NOT NULL,
             recheck     INTEGER NOT NULL,
-            echo        INTEGER NOT NULL,
+            sold        INTEGER NOT NULL,
             active      INTEGER,
             removed     INTEGER,
             PRIMARY KEY (connection, context, key)

@@ -66,7 +66,7 @@ async def _look_at_listings(work: OrderWork, skus: list[str], moved: set[str]) -
         known = await work.hub.store.get(LISTING, connection.id, skus)
         for sku in known:
             # No stock flag: nothing was announced by VTEX, so nothing needs a second look.
-            hint = Hint(echo=here and sku in moved)
+            hint = Hint(sold=here and sku in moved)
             now = work.hub.now()
             mark = Mark(connection.id, Context.LISTINGS, sku, now, Priority.URGENT, hint)
             work.writes.append(mark)

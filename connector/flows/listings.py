@@ -79,7 +79,7 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
             held=held.get(look.sku, 0),
             invalid=tuple(_invalid(peers, look.listing)),
             wanted=connection.state is not ConnectionState.DISABLED,
-            sold=look.claim.hint.echo,
+            sold=look.claim.hint.sold,
         )
         look.plan = plan_listing(view)
 

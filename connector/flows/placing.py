@@ -51,13 +51,13 @@ async def place(work: OrderWork) -> None:
         Stuck: somebody must mend something first; every reason is named.
     """
     _not_too_often(work)
-    work.update(placement_attempts=work.order.placement_attempts + 1)
     market = _market(work)
     simulated = await preflight(work, market)
     order = compose(work, market, simulated)
     placing = {
         "placement": Placement.SENT,
         "placement_since": work.hub.now(),
+        "placement_attempts": work.order.placement_attempts + 1,
         "services_generation": work.connection.current(Purpose.SERVICES).generation,
         "placed_total_minor": order.total_minor,
     }
@@ -120,6 +120,7 @@ async def preflight(work: OrderWork, market: MarketOrder) -> OrderSimulation:
         code = "F" if inactive else "D"
         text = f"order {work.order.key} cannot be placed now: {'; '.join(problems)}"
         work.tell(text, code=code, status=Status.WARNING, once=f"preflight-{code}")
+        _count_attempt(work)
         _hold_off(work, problems)
     return simulated
 
@@ -147,6 +148,11 @@ async def _simulate_once(work: OrderWork, market: MarketOrder) -> OrderSimulatio
         postal_code=address.postal_code,
         geo=geo if market.delivery is Delivery.PICKUP else None,
     )
+
+
+def _count_attempt(work: OrderWork) -> None:
+    """An attempt that ended before anything was sent; calls that merely failed do not count."""
+    work.update(placement_attempts=work.order.placement_attempts + 1)
 
 
 def _hold_off(work: OrderWork, reasons: Sequence[str]) -> None:
@@ -223,6 +229,7 @@ def _line(work: OrderWork, market: MarketOrder, line: PricedLine, item: Simulate
     pickup = market.delivery is Delivery.PICKUP
     chosen = choose_sla(fitting_slas(item, market), work.connection.rules, market.sla)
     if chosen is None:
+        _count_attempt(work)
         _hold_off(work, [f"SKU {line.sku}: no delivery option fits the order and the rules"])
         return base
     return _with(

@@ -11,7 +11,8 @@ from datetime import datetime
 import structlog
 
 from connector.domain.connection import Connection, ConnectionState
-from connector.domain.pending import Claim, Context
+from connector.domain.limits import in_background
+from connector.domain.pending import Claim, Context, Priority
 from connector.domain.retry import Setback, settle_setback
 from connector.flows.hub import Hub
 from connector.flows.listings import listings_turn
@@ -92,8 +93,10 @@ class Workers:
             return
         if len(claims) == limit:
             hub.ring(connection, turn.context)  # another worker may take the next batch already
+        sweeping = all(claim.priority is Priority.SWEEP for claim in claims)
         async with self._leases(claims):
-            await self._work(turn.context, connection, claims)
+            with in_background() if sweeping else contextlib.nullcontext():
+                await self._work(turn.context, connection, claims)
         hub.metrics.count("turns_total", context=turn.context)
         hub.metrics.count("claims_total", len(claims), context=turn.context)
 

@@ -52,10 +52,10 @@ class PendingContract(StoreWords):
         assert claim.marked_at == T0
 
     async def test_marks_of_one_commit_are_merged_too(self, store):
-        await store.commit([mark(content=True), mark(echo=True), mark("2"), mark(recheck=True)])
+        await store.commit([mark(content=True), mark(sold=True), mark("2"), mark(recheck=True)])
         first, second = await self.claim(store)
         assert (first.marks, second.marks) == (3, 1)
-        assert first.hint == Hint(content=True, echo=True, recheck=True)
+        assert first.hint == Hint(content=True, sold=True, recheck=True)
 
     async def test_contexts_and_connections_are_apart(self, store):
         await store.commit(
@@ -141,12 +141,12 @@ class PendingContract(StoreWords):
         claim = await self.one(store)
         await self.fail(store, claim, 5)
         claim = await self.one(store, 5)
-        settled = Finished(at(100), Priority.ECHO, Hint(echo=True))
+        settled = Finished(at(100), Priority.ECHO, Hint(sold=True))
         await store.commit([Settle(claim, settled)])
         assert await self.claim(store, 99) == []
         clock.set(100)
         again = await self.one(store, 100)
-        assert (again.priority, again.hint) == (Priority.ECHO, Hint(echo=True))
+        assert (again.priority, again.hint) == (Priority.ECHO, Hint(sold=True))
         assert (again.attempts, again.failing_since) == (0, None)
         assert again.marked_at == at(100)  # nobody marked it: its own time is what it answers
 
@@ -158,10 +158,10 @@ class PendingContract(StoreWords):
         clock.set(8)
         await store.commit([mark(due=30, active=False)])
         assert await self.claim(store, 10) == []
-        settled = Finished(at(500), Priority.SWEEP, Hint(echo=True, active=True, removed=True))
+        settled = Finished(at(500), Priority.SWEEP, Hint(sold=True, active=True, removed=True))
         await store.commit([Settle(claim, settled)])
         again = await self.one(store, 10)
-        assert again.hint == Hint(price=True, stock=True, echo=True, active=False, removed=True)
+        assert again.hint == Hint(price=True, stock=True, sold=True, active=False, removed=True)
         assert again.priority is Priority.URGENT
         assert again.marked_at == at(7)
         assert again.marks == 3

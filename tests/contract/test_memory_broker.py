@@ -11,7 +11,7 @@ from tests.contract.broker_contract import BrokerContract, turn, until
 class TestMemoryBroker(BrokerContract):
     @pytest.fixture
     async def broker(self):
-        broker = MemoryBroker()
+        broker = MemoryBroker(max_outstanding=4)
         yield broker
         await broker.close(drain_s=0)
 

@@ -53,7 +53,7 @@ hints = st.builds(
     price=st.booleans(),
     stock=st.booleans(),
     recheck=st.booleans(),
-    echo=st.booleans(),
+    sold=st.booleans(),
     active=maybe,
     removed=maybe,
 )

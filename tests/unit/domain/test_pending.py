@@ -8,7 +8,7 @@ import pytest
 
 from connector.domain.pending import NO_HINT, Hint, Priority
 
-_FLAGS = ("content", "price", "stock", "recheck", "echo")
+_FLAGS = ("content", "price", "stock", "recheck", "sold")
 
 
 @pytest.mark.parametrize("flag", _FLAGS)

@@ -192,7 +192,7 @@ class Stage(World):
             return
         end = self.clock.now() + timedelta(seconds=seconds)
         while (left := (end - self.clock.now()).total_seconds()) > 0:
-            await super().settle(min(left, 0.5 if seconds < 300 else 5))
+            await super().settle(min(left, 0.5 if seconds < 60 else 3))
             if self.hub is not None:
                 await Workers(self.hub).sweep()
 
