@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from benchmarks.sizes import BATCH, CONCURRENCY
@@ -23,37 +24,38 @@ async def bare_load(address: tuple[str, int], skus: Sequence[int]) -> float:
     """Seconds for the calls a first load needs, and nothing else: read all, simulate and create
     batch by batch; so many at once, as soon as they can be made.
     """
-    batches = [skus[start : start + BATCH] for start in range(0, len(skus), BATCH)]
-    jobs: asyncio.LifoQueue[Job | None] = asyncio.LifoQueue()
+    return await _timed(address, _BareLoad(skus).work)
 
-    def load(batch: Sequence[int]) -> list[Job]:
-        contexts: list[Any] = []
 
-        async def read(line: Line, sku: int) -> None:
-            contexts.append(json.loads(await line.call(_get(sku))))
-            if len(contexts) == len(batch):
-                jobs.put_nowait(finish)
+class _BareLoad:
+    """Calls in the best order: what ends a batch goes before what begins one."""
 
-        async def finish(line: Line) -> None:
-            told = json.loads(await line.call(_simulate(batch)))
-            await line.call(_push("POST", "/v1/listings", contexts, told))
-            finished.append(len(batch))
+    def __init__(self, skus: Sequence[int]) -> None:
+        starts = range(0, len(skus), BATCH)
+        self._open = len(starts)
+        self._jobs: asyncio.LifoQueue[Job | None] = asyncio.LifoQueue()
+        for start in reversed(starts):
+            batch, contexts = skus[start : start + BATCH], list[Any]()
+            for sku in reversed(batch):
+                self._jobs.put_nowait(partial(self._read, sku, batch, contexts))
 
-        return [lambda line, sku=sku: read(line, sku) for sku in batch]  # type: ignore[misc]
-
-    finished: list[int] = []
-    for batch in reversed(batches):
-        for job in load(batch):
-            jobs.put_nowait(job)
-
-    async def work(line: Line) -> None:
-        while (job := await jobs.get()) is not None:
+    async def work(self, line: Line) -> None:
+        """Make calls on one connection until all are made."""
+        while (job := await self._jobs.get()) is not None:
             await job(line)
-            if len(finished) == len(batches):
-                for _ in range(CONCURRENCY):
-                    jobs.put_nowait(None)
 
-    return await _timed(address, work)
+    async def _read(self, sku: int, batch: Sequence[int], contexts: list[Any], line: Line) -> None:
+        contexts.append(json.loads(await line.call(_get(sku))))
+        if len(contexts) == len(batch):
+            self._jobs.put_nowait(partial(self._finish, batch, contexts))
+
+    async def _finish(self, batch: Sequence[int], contexts: list[Any], line: Line) -> None:
+        told = json.loads(await line.call(_simulate(batch)))
+        await line.call(_push("POST", "/v1/listings", contexts, told))
+        self._open -= 1
+        if not self._open:
+            for _ in range(CONCURRENCY):
+                self._jobs.put_nowait(None)
 
 
 async def loop_over(address: tuple[str, int], skus: Sequence[int], *, create: bool) -> float:

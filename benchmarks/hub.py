@@ -89,7 +89,6 @@ class Ledger:
 
 async def make_ledger(place: Path, peers: str, *, gather_s: float = 15) -> Ledger:
     """A new ledger with one connection to the stand-in at ``peers`` (``host:port``)."""
-    place.mkdir(parents=True, exist_ok=True)
     key = generate_key()
     async with opened(place, key) as hub:
         spec = ConnectionSpec.model_validate(_spec(f"http://{peers}", gather_s))

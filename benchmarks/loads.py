@@ -122,9 +122,7 @@ def _cpu(hub: RunningHub, peers: Peers) -> dict[str, float]:
     return {"hub": hub.worker.cpu_s(), "stand-in": peers.worker.cpu_s()}
 
 
-def _shares(
-    before: dict[str, float], after: dict[str, float], seconds: float
-) -> dict[str, float]:
+def _shares(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:
     return {name: (after[name] - before[name]) / seconds for name in before}
 
 

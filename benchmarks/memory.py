@@ -51,7 +51,5 @@ async def _fill(ledger: Ledger, loaded: Ledger, count: int) -> None:
         document = Document(LISTING, ledger.connection.id, sku, body.replace(key, sku), state)
         due = tomorrow + timedelta(seconds=len(writes))
         writes.append(Put(document))
-        writes.append(
-            Mark(ledger.connection.id, Context.LISTINGS, sku, due, Priority.SWEEP)
-        )
+        writes.append(Mark(ledger.connection.id, Context.LISTINGS, sku, due, Priority.SWEEP))
     await save(ledger, writes)

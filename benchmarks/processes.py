@@ -104,4 +104,9 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
     """This environment without settings of any other hub."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CONNECTOR_")}
     named = {f"CONNECTOR_{name}": text for name, text in settings.items()}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **named}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT) + ":" + os.environ.get("XP", "") + ":" + os.environ.get("XP", ""),
+        "PYTHONUNBUFFERED": "1",
+        **named,
+    }

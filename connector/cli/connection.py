@@ -22,7 +22,7 @@ from connector.cli.printing import (
     print_table,
     tally,
 )
-from connector.cli.running import Failed, Stop, read_settings, with_hub
+from connector.cli.running import Action, Failed, Stop, read_settings, with_hub
 from connector.domain.connection import (
     Connection,
     ConnectionSpec,
@@ -77,7 +77,7 @@ def add(source: BinaryIO) -> None:
         await approve_installs(hub, added)
         return urls
 
-    urls = with_hub(work)
+    urls = with_hub(work, Action("connection add", names=tuple(sorted(body))))
     print_json(urls.model_dump())
     note(f"added; now try it: connector connection check {urls.id} --fix")
 
@@ -121,7 +121,7 @@ def show(connection_id: str, with_urls: bool, as_json: bool) -> None:
             details["urls"] = connections.urls(hub, found).model_dump(exclude={"id"})
         return details
 
-    details = with_hub(work)
+    details = with_hub(work, Action("connection urls", connection_id) if with_urls else None)
     if as_json:
         print_json(details)
     else:
@@ -155,7 +155,7 @@ def set_(connection_id: str, pairs: tuple[str, ...], as_json: bool) -> None:
         await connections.change(hub, connection_id, changes)
         return await connection_details(hub, connection_id)
 
-    details = with_hub(work)
+    details = with_hub(work, Action("connection set", connection_id, tuple(texts)))
     if as_json:
         print_json(details)
     note(f"changed: {', '.join(texts)}")
@@ -174,7 +174,10 @@ def set_(connection_id: str, pairs: tuple[str, ...], as_json: bool) -> None:
 def check(connection_id: str, fix: bool, as_json: bool) -> None:
     """Try everything the connection needs; exits with 1 when something fails."""
     allowed = read_settings().allow_hosts
-    found = with_hub(lambda hub: check_connection(hub, connection_id, fix=fix, allow_hosts=allowed))
+    found = with_hub(
+        lambda hub: check_connection(hub, connection_id, fix=fix, allow_hosts=allowed),
+        Action("connection check --fix", connection_id) if fix else None,
+    )
     if as_json:
         print_json(found)
     else:
@@ -214,7 +217,10 @@ def rotate(connection_id: str, purposes: tuple[str, ...], now: bool) -> None:
     """
     chosen = [Purpose(purpose) for purpose in purposes] or list(Purpose)
     overlap = timedelta(0) if now else OVERLAP
-    urls = with_hub(lambda hub: connections.rotate(hub, connection_id, chosen, overlap=overlap))
+    urls = with_hub(
+        lambda hub: connections.rotate(hub, connection_id, chosen, overlap=overlap),
+        Action("connection rotate", connection_id, tuple(chosen)),
+    )
     print_json(urls.model_dump())
     if Purpose.NOTIFY in chosen:
         note(f"tell VTEX: connector connection check {connection_id} --fix")
@@ -272,7 +278,7 @@ def _move(
         await connections.set_state(hub, connection_id, target)
         return True
 
-    moved = with_hub(work)
+    moved = with_hub(work, Action(f"connection {target}", connection_id))
     note(f"{connection_id} is {'now' if moved else 'already'} {target}")
 
 

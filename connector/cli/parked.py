@@ -13,7 +13,7 @@ from connector.cli.printing import (
     print_pairs,
     print_table,
 )
-from connector.cli.running import Stop, with_hub
+from connector.cli.running import Action, Stop, with_hub
 from connector.domain.pending import Context
 from connector.flows.parked import list_parked, retry_parked, show_parked
 
@@ -54,13 +54,14 @@ def list_(connection_id: str | None, as_json: bool) -> None:
 @click.argument("connection_id", metavar="CONNECTION")
 @click.argument("key")
 @click.option(
-    "--context", type=_CONTEXTS, default=Context.LISTINGS.value, show_default=True,
+    "--context", type=_CONTEXTS,
     help="What KEY is: a SKU (listings), an order reference (orders) or a job (upkeep).",
 )  # fmt: skip
 @json_option
-def show(connection_id: str, key: str, context: str, as_json: bool) -> None:
+def show(connection_id: str, key: str, context: str | None, as_json: bool) -> None:
     """Show everything known about one key, buyers masked."""
-    shown = with_hub(lambda hub: show_parked(hub, connection_id, Context(context), key))
+    wanted = Context(context) if context else None
+    shown = with_hub(lambda hub: show_parked(hub, connection_id, wanted, key))
     if as_json:
         print_json(shown)
         return
@@ -101,7 +102,8 @@ def retry(  # noqa: PLR0917 - click passes them by keyword
             context=Context(context) if context else None,
             key=key,
             approve_price=approve_price,
-        )
+        ),
+        Action("parked retry", connection_id, ("approve-price",) if approve_price else ()),
     )
     if as_json:
         print_json({"retried": count})

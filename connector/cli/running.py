@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
+from connector.flows.audit import Record, audited
 from connector.flows.connections import Refusal, explain
 from connector.flows.hub import Hub
 from connector.ports import Conflict, StoreUnavailable
@@ -59,8 +62,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise Failed(f"the ledger is not available: {error}") from None
 
 
-def with_hub(work: Callable[[Hub], Awaitable[T]]) -> T:
-    """Open the hub that the settings describe, do the work, close it."""
+@dataclass(frozen=True)
+class Action:
+    """What an operator changes, for the record; ``names`` are fields, never their values."""
+
+    what: str
+    connection_id: str = ""
+    names: tuple[str, ...] = ()
+
+
+def with_hub(work: Callable[[Hub], Awaitable[T]], action: Action | None = None) -> T:
+    """Open the hub that the settings describe, do the work, close it; on record if it changes."""
     settings = read_settings()
 
     # Imported late: help must not wait for the drivers.
@@ -74,8 +86,27 @@ def with_hub(work: Callable[[Hub], Awaitable[T]]) -> T:
     async def opened() -> T:
         try:
             async with open_hub(settings) as hub:
-                return await work(hub)
+                if action is None:
+                    return await work(hub)
+                async with audited(
+                    hub,
+                    who=f"cli:{_user()}",
+                    role="shell",
+                    what=action.what,
+                    connection_id=action.connection_id,
+                    names=action.names,
+                    record=Record(),
+                ):
+                    return await work(hub)
         except StartError as error:
             raise Stop(str(error)) from None
 
     return run(opened())
+
+
+def _user() -> str:
+    """Who is at the shell, as far as the system tells."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from connector.cli.printing import examples, json_option, note, print_json
-from connector.cli.running import with_hub
+from connector.cli.running import Action, with_hub
 from connector.domain.http import parse_json
 from connector.domain.pending import Context
 from connector.flows.connections import start_sync
@@ -43,7 +43,7 @@ def sync(connection_id: str, follow: bool, as_json: bool) -> None:
             return {"state": "asked"}
         return await _follow(hub, connection_id, before.version if before else 0)
 
-    progress = with_hub(work)
+    progress = with_hub(work, Action("sync", connection_id))
     if as_json:
         print_json(progress)
     elif not follow:

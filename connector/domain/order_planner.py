@@ -18,6 +18,7 @@ from connector.domain.order import (
 from connector.domain.order_facts import open_step, sendable
 from connector.domain.order_view import (
     ASK_AGAIN,
+    CANCEL_ASKED,
     CANCELLING,
     CARRIED_BY_MARKET,
     FORGET_AFTER,
@@ -36,7 +37,7 @@ Rule = Callable[[OrderView], Decision | None]
 
 def is_authorized(status: str) -> bool:
     """Whether VTEX's order has moved past waiting for our word; an unknown status has."""
-    waiting = NEEDS_AUTHORIZATION | CANCELLING | {MANUAL_AUTHORIZATION, ""}
+    waiting = NEEDS_AUTHORIZATION | CANCELLING | CANCEL_ASKED | {MANUAL_AUTHORIZATION, ""}
     return status not in waiting
 
 
@@ -99,7 +100,11 @@ def _cancelled_on_market(view: OrderView) -> Decision | None:
     if order.placement in {Placement.SENT, Placement.QUEUED}:
         return _wait_for_placement(view, view.order_api) or Rest(view.now, ended=True)
     if not order.placed:
-        return Rest(view.now, ended=True)
+        # It may have been sent before: until VTEX would surely show it, this is not over.
+        sent_before = (
+            _wait_for_placement(view, view.order_api) if order.placement_attempts else None
+        )
+        return sent_before or Rest(view.now, ended=True)
     vtex, cancellation = order.vtex, order.cancellation
     if vtex is None or cancellation is None:
         return Rest(view.now + ASK_AGAIN)

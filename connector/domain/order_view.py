@@ -34,18 +34,12 @@ NEEDS_AUTHORIZATION = frozenset(
 )
 """Statuses in which VTEX still waits for our word that the order is paid (protocol 8.2)."""
 MANUAL_AUTHORIZATION = "waiting-for-manual-authorization"
-CANCELLING = frozenset(
-    {
-        "cancel",
-        "canceled",
-        "request-cancel",
-        "cancellation-requested",
-        "waiting-for-seller-decision",
-    }
-)
+CANCELLING = frozenset({"cancel", "canceled", "cancelled"})
 """Statuses in which VTEX's own order says that it is being, or was, cancelled (protocol 8.2)."""
-
-
+CANCEL_ASKED = frozenset(
+    {"request-cancel", "cancellation-requested", "waiting-for-seller-decision"}
+)
+"""Somebody asked for a cancellation; the seller may still decline (protocol 8.3)."""
 CARRIED_BY_MARKET = frozenset({Delivery.MARKETPLACE, Delivery.MARKETPLACE_STOCK})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 
@@ -58,9 +58,18 @@ class Hint:
 NO_HINT = Hint()
 
 
+URGENT_PATIENCE = timedelta(seconds=60)
+"""What somebody urgently says of a failing key is not kept waiting longer by the key's back-off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Look at this key, not later than ``due_at`` (a failed key never before its back-off)."""
+    """Look at this key, not later than ``due_at``.
+
+    A failed key keeps its back-off, but an urgent mark cuts it to ``URGENT_PATIENCE`` and begins
+    the count of its failures anew. A peer's Retry-After is kept all the same: whoever calls it is
+    held back by the limiter.
+    """
 
     connection: str
     context: Context

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from connector.domain.pending import (
     NO_HINT,
+    URGENT_PATIENCE,
     Claim,
     Context,
     Failed,
@@ -67,7 +68,14 @@ class Row:
         return self.due_at <= now and not self.leased(now)
 
     def mark(self, mark: Mark, now: datetime) -> None:
-        """Another mark. A sweep leaves a parked key parked; a failed one keeps its back-off."""
+        """Another mark. A sweep leaves a parked key parked; a failed one keeps its back-off, but
+        for what is urgent.
+        """
+        if mark.priority == Priority.URGENT:
+            if self.not_before is not None:
+                self.not_before = min(self.not_before, mark.due_at + URGENT_PATIENCE)
+            if self.lease_until is None:
+                self.attempts, self.failing_since = 0, None
         if not (self.parked and mark.priority == Priority.SWEEP):
             self.due_at = min(self.due_at, mark.due_at)
             if self.not_before is not None:

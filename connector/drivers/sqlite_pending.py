@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from connector.domain.pending import (
+    URGENT_PATIENCE,
     Claim,
     Context,
     Failed,
@@ -30,12 +31,22 @@ _MARK_HEAD = """
     INSERT INTO pending (connection, context, key, due_at, priority, marks, marked_at,
                          content, price, stock, recheck, sold, active, removed)
     VALUES """
-# A sweep does not let a parked key go; anybody else does. A failed key keeps its back-off.
+_PATIENCE = int(URGENT_PATIENCE.total_seconds() * 1_000_000)
+_BACK_OFF = f"""
+    CASE WHEN excluded.priority = {int(Priority.URGENT)}
+        THEN min(not_before, excluded.due_at + {_PATIENCE}) ELSE not_before END
+"""
+_ANEW = f"excluded.priority = {int(Priority.URGENT)} AND lease_until IS NULL"
+# A sweep does not let a parked key go; anybody else does. A failed key keeps its back-off, but for
+# what is urgent.
 _MARK_TAIL = f"""
     ON CONFLICT DO UPDATE SET
         due_at = CASE WHEN parked = {PARKED} AND excluded.priority = {int(Priority.SWEEP)}
             THEN due_at
-            ELSE max(min(due_at, excluded.due_at), coalesce(not_before, 0)) END,
+            ELSE max(min(due_at, excluded.due_at), coalesce({_BACK_OFF}, 0)) END,
+        not_before = {_BACK_OFF},
+        attempts = CASE WHEN {_ANEW} THEN 0 ELSE attempts END,
+        failing_since = CASE WHEN {_ANEW} THEN NULL ELSE failing_since END,
         parked = CASE WHEN parked = {PARKED} AND excluded.priority < {int(Priority.SWEEP)}
             THEN {LET_GO} ELSE parked END,
         priority = min(priority, excluded.priority),

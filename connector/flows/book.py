@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from connector.domain.clock import Clock
 from connector.domain.connection import Connection, ConnectionState
@@ -25,7 +25,7 @@ class ConnectionBook:
         """The connection, or None where there is none (or it was removed)."""
         known = self._known.get(connection_id)
         now = self._clock.now()
-        if known is not None and now - known[1] < self._fresh:
+        if known is not None and now < known[1]:
             return known[0]
         saved = await load_connection(self._store, connection_id)
         if len(self._known) > 10_000:
@@ -33,7 +33,7 @@ class ConnectionBook:
         value = None if saved is None else saved.value
         if value is not None and value.state is ConnectionState.REMOVED:
             value = None
-        self._known[connection_id] = (value, now)
+        self._known[connection_id] = (value, now + self._clock.wall(_FRESH_S))
         return value
 
     async def all(self) -> list[Connection]:
@@ -48,7 +48,3 @@ class ConnectionBook:
         """Save a changed connection, together with ``more``, and forget the remembered one."""
         await self._store.commit([put_connection(saved, value), *more])
         self._known.pop(value.id, None)
-
-    @property
-    def _fresh(self) -> timedelta:
-        return self._clock.wall(_FRESH_S)

@@ -17,9 +17,12 @@ from connector.domain.connection import (
     Purpose,
     Rules,
 )
+from connector.domain.listing import Listing
 from connector.domain.offer import Value
+from connector.domain.order import ENDED
 from connector.domain.pending import Context, Mark, Priority
-from connector.flows.documents import Saved, load_connection
+from connector.flows.documents import LISTING, ORDER, Saved, load_connection
+from connector.flows.erasure import erase_all_orders
 from connector.flows.hub import Hub
 from connector.flows.secrets import make_secret, prune, reveal, rotated
 from connector.flows.upkeep_jobs import Job, periodic_jobs
@@ -179,8 +182,13 @@ async def change(hub: Hub, connection_id: str, changes: Mapping[str, Any]) -> Co
         update["sealed_adapter_settings"] = seal_settings(hub, connection.id, merged)
         update["tenant"] = hub.registry.get(connection.adapter).tenant(merged)
     update["vtex_version"] = connection.vtex_version + 1
+    if "sales_channel" in update:
+        update["currency"] = ""  # another channel may sell in another one
     changed = connection.model_copy(update=update)
-    await hub.book.save(saved, changed, *job_marks(hub, changed))
+    marks = job_marks(hub, changed)
+    if changed.rules != connection.rules or "sales_channel" in update:
+        marks.append(_job_mark(hub, changed, Job.RECHECK_ALL))
+    await hub.book.save(saved, changed, *marks)
     return changed
 
 
@@ -213,11 +221,12 @@ async def set_state(hub: Hub, connection_id: str, state: ConnectionState) -> Con
     Disabling and enabling look at every listing again: what is listed gets blocked, or comes back.
 
     Raises:
-        Refusal: it is to be removed while its listings are not blocked yet.
+        Refusal: it is to be removed while listings can still be bought or orders are open.
     """
     saved = await find(hub, connection_id)
-    if state is ConnectionState.REMOVED and saved.value.state is not ConnectionState.DISABLED:
-        raise Refusal("disable the connection first, so that its listings are blocked")
+    if state is ConnectionState.REMOVED:
+        await _check_removable(hub, saved.value)
+        await erase_all_orders(hub, saved.value)
     changed = saved.value.model_copy(update={"state": state})
     marks: list[Write] = list(job_marks(hub, changed))
     if (saved.value.state is ConnectionState.DISABLED) != (state is ConnectionState.DISABLED):
@@ -226,6 +235,27 @@ async def set_state(hub: Hub, connection_id: str, state: ConnectionState) -> Con
     for context in Context:
         hub.ring(changed, context)
     return changed
+
+
+async def _check_removable(hub: Hub, connection: Connection) -> None:
+    """Nothing of it may be left that only a connection in use can look after."""
+    if connection.state is not ConnectionState.DISABLED:
+        raise Refusal("disable the connection first, so that its listings are blocked")
+    after = ""
+    while rows := await hub.store.scan(LISTING, connection.id, after=after):
+        for row in rows:
+            listing = Listing.model_validate_json(row.body)
+            confirmed = listing.confirmed
+            sellable = confirmed is not None and not confirmed.blocked and confirmed.stock != 0
+            if sellable or listing.intent is not None or listing.lot is not None:
+                raise Refusal(
+                    f"SKU {row.key} is not blocked yet, and maybe others: wait, try again"
+                )
+        after = rows[-1].key
+    states = await hub.store.count(ORDER, connection.id)
+    still_open = sum(count for state, count in states.items() if state not in ENDED)
+    if still_open:
+        raise Refusal(f"{still_open} orders are still open: see connector orders {connection.id}")
 
 
 async def rotate(

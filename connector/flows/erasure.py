@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.domain.connection import Connection
 from connector.domain.marketorder import Address, Buyer
@@ -15,6 +15,15 @@ from connector.ports import Conflict, EraseFacts
 async def erase_old_orders(hub: Hub, connection: Connection) -> int:
     """Erase buyers, addresses and facts ``personal_data_days`` after an order's end."""
     before = hub.now() - timedelta(days=connection.rules.personal_data_days)
+    return await _erase_ended(hub, connection, before)
+
+
+async def erase_all_orders(hub: Hub, connection: Connection) -> int:
+    """Erase them whenever they ended: the connection is being removed."""
+    return await _erase_ended(hub, connection, hub.now())
+
+
+async def _erase_ended(hub: Hub, connection: Connection, before: datetime) -> int:
     erased = 0
     for state in sorted(ENDED):
         after = ""

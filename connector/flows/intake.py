@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from connector.domain.connection import Connection
@@ -88,8 +89,17 @@ async def take_webhook(hub: Hub, connection: Connection, request: Request) -> in
     return len(keys)
 
 
-async def save_order_keys(hub: Hub, connection: Connection, keys: Sequence[str]) -> None:
-    """Mark the orders behind these keys, remembering keys that were never seen."""
+async def save_order_keys(
+    hub: Hub,
+    connection: Connection,
+    keys: Sequence[str],
+    *,
+    known_priority: Priority = Priority.URGENT,
+) -> None:
+    """Mark the orders behind these keys, remembering keys that were never seen.
+
+    ``known_priority`` is for orders that are known: a poll repeats itself, which is no news.
+    """
     if not keys:
         return
     refs = {order_ref(key): key for key in keys}
@@ -101,7 +111,9 @@ async def save_order_keys(hub: Hub, connection: Connection, keys: Sequence[str])
             if ref not in known
             for order in [first_seen(hub, connection, ref, key)]
         ]
-        writes.extend(order_mark(hub, connection, ref) for ref in refs)
+        for ref in refs:
+            mark = order_mark(hub, connection, ref)
+            writes.append(replace(mark, priority=known_priority) if ref in known else mark)
         try:
             await hub.store.commit(writes)
         except Conflict:

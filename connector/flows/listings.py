@@ -24,11 +24,11 @@ from connector.domain.retry import PARKED_EVERY, jittered, settle_setback
 from connector.flows.channel import with_currency
 from connector.flows.documents import load_listings, put_listing
 from connector.flows.hub import Hub, Peers
-from connector.flows.look import Look
+from connector.flows.look import Look, unhurried
 from connector.flows.pushing import check_lots, compare, push
 from connector.flows.reading import read
 from connector.flows.telling import tell_reasons, tell_setback
-from connector.ports import Conflict, Drop, LeaseLost, Settle, Write
+from connector.ports import Conflict, Drop, LeaseLost, Settle, StoreUnavailable, Write
 
 _BEST_SELLER = timedelta(days=7)
 """A listing that was sold within this time counts as a best seller."""
@@ -65,7 +65,7 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
     deciding = [look for look in looks if look.open]
     held = await hub.store.held(connection.account, [look.sku for look in deciding])
     market = peers.market
-    for look in deciding:
+    async for look in unhurried(deciding):
         if held.get(look.sku):
             look.update(sold_at=hub.now())
         record = look.listing.record
@@ -101,10 +101,12 @@ def _invalid(peers: Peers, listing: Listing) -> list[str]:
 
 async def _settle_all(hub: Hub, connection: Connection, looks: Sequence[Look]) -> None:
     """Settle all at once, which is quick; where that is refused, each by itself."""
-    units = [(look, _ending(hub, connection, look)) for look in looks]
+    units = [(look, _ending(hub, connection, look)) async for look in unhurried(looks)]
     try:
         await hub.store.commit([write for _, unit in units for write in unit])
-    except (LeaseLost, Conflict):
+    except StoreUnavailable:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is: it is about one look
         await asyncio.gather(*(_settle(hub, look, unit) for look, unit in units))
 
 

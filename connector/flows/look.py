@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,9 @@ from connector.domain.pending import Claim
 from connector.domain.retry import Setback
 from connector.flows.documents import Saved
 from connector.ports import Document
+
+_AT_ONCE = 8
+"""Looks worked on without a break: a millisecond or two."""
 
 
 @dataclass
@@ -45,3 +50,13 @@ class Look:
     def saved_as(self, document: Document) -> None:
         """The listing was saved meanwhile: later saves build on that version."""
         self.saved = Saved(self.listing, document.version + 1)
+
+
+async def unhurried(looks: Sequence[Look]) -> AsyncIterator[Look]:
+    """One look after another, with breaks: whoever waits to be answered or to send the next call
+    must not wait for a whole batch.
+    """
+    for at, look in enumerate(looks, 1):
+        yield look
+        if not at % _AT_ONCE:
+            await asyncio.sleep(0)

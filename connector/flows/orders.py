@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from connector.domain.entries import Status
 from connector.domain.marketorder import MarketOrder, MarketStatus
 from connector.domain.order import Cancellation, CancelSide, Placement, Step
 from connector.domain.order_facts import (
+    FactKind,
     InvoiceTold,
     ResultTold,
     Told,
@@ -33,7 +35,7 @@ from connector.flows.ordersteps import STEPS
 from connector.flows.orderwork import OrderWork
 from connector.flows.placing import absorb_result, found_in_vtex
 from connector.flows.setbacks import PEER_ERRORS, Again, Stuck, setback
-from connector.ports import Conflict, LeaseLost, Settle
+from connector.ports import Conflict, Fact, LeaseLost, Settle
 from connector.vtex.oms import VtexOrder, read_order, vtex_order_id
 
 _MOST_STEPS = 25
@@ -99,8 +101,11 @@ def _fail(work: OrderWork, error: Exception) -> Settlement:
 async def _work(work: OrderWork) -> Settlement:
     stored = await work.hub.store.facts(work.connection.id, work.order.ref)
     work.facts = [Told(fact.seq, fact.kind, fact.body, fact.at) for fact in stored]
-    if work.order.ended_at is not None and not _news(work):
-        return Finished(None)
+    if work.order.ended_at is not None:
+        if not _news(work):
+            return Finished(None)
+        # Something came after the end: it is taken up again, and erased again later.
+        work.update(ended_at=None, erased=False)
     work.order, results = fold_facts(work.order, work.facts)
     before = work.order.market
     await _read_market(work)
@@ -259,14 +264,17 @@ async def _unknown(work: OrderWork) -> Settlement:
 async def _read_vtex(work: OrderWork) -> None:
     """Read VTEX's own order, wherever it may have one."""
     order = work.order
-    may_exist = order.placement in {Placement.SENT, Placement.QUEUED, Placement.PLACED}
-    if not may_exist and order.cancellation is None:
+    # Sent once, it may exist for ever: VTEX is asked, whatever became of later attempts.
+    if not order.placement_attempts and not order.placed and order.cancellation is None:
         return
     order_id = order.vtex_order_id or vtex_order_id(work.connection.affiliate_id, order.ref)
     now = work.hub.now()
     found = await read_order(work.peers.vtex, order_id, now, currency=work.connection.currency)
-    if found is not None:
-        absorb_vtex(work, found)
+    if found is None:
+        return
+    if found.ref and found.ref != order.ref:
+        raise Stuck(f"VTEX's {order_id} is another order than {order.ref}")
+    absorb_vtex(work, found)
 
 
 def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
@@ -285,6 +293,8 @@ def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
             returned=parcel.returned,
             tracking=parcel.tracking,
         )
+        if missed:
+            _keep_as_fact(work, told)
         work.order = learn_parcel(work.order, told)
         learned = parcel_of(work.order, parcel.invoice.number)
         if parcel.delivered_at is not None and learned is not None and not learned.delivered_at:
@@ -297,6 +307,16 @@ def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
     _absorb_cancel(work, found)
     if work.order.authorize is not Step.DONE and is_authorized(view.status):
         work.update(authorize=Step.DONE)
+
+
+def _keep_as_fact(work: OrderWork, told: InvoiceTold) -> None:
+    """An invoice no call told of is a fact like any other: its XML is kept there alone."""
+    body = told.model_dump_json()
+    digest = hashlib.blake2b(f"read|{body}".encode(), digest_size=16).hexdigest()
+    now = work.hub.now()
+    fact = Fact(work.connection.id, work.order.ref, FactKind.INVOICE, digest, body, now)
+    work.writes.append(fact)
+    work.facts.append(Told(0, fact.kind, fact.body, fact.at))
 
 
 def _absorb_cancel(work: OrderWork, found: VtexOrder) -> None:

@@ -10,7 +10,7 @@ from connector.domain.order import Order
 from connector.domain.pending import Context, Hint, Mark, PendingRow, Priority
 from connector.domain.personal import without_personal
 from connector.flows.connections import Refusal, find
-from connector.flows.documents import load_listings, load_orders, put_listing
+from connector.flows.documents import ORDER, load_listings, load_orders, put_listing, put_order
 from connector.flows.hub import Hub
 from connector.flows.views import listing_details, order_details
 from connector.ports import Conflict, Json, Write
@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 async def list_parked(hub: Hub, connection_id: str | None = None) -> list[Json]:
-    """Every parked key with all its reasons, of one connection or of all.
+    """Every parked key with all its reasons, and every task, of one connection or of all.
 
     Raises:
         Refusal: there is no such connection.
@@ -34,16 +34,49 @@ async def list_parked(hub: Hub, connection_id: str | None = None) -> list[Json]:
         for context in Context:
             async for page in _pages(hub, connection.id, context):
                 rows.extend(await _with_reasons(hub, connection.id, context, page))
+        rows.extend(await _tasks(hub, connection.id, {row["key"] for row in rows}))
     return rows
 
 
-async def show_parked(hub: Hub, connection_id: str, context: Context, key: str) -> Json:
+async def _tasks(hub: Hub, connection_id: str, listed: set[str]) -> list[Json]:
+    """Orders that are not parked and yet wait for a person."""
+    rows: list[Json] = []
+    after = ""
+    while page := await hub.store.scan(ORDER, connection_id, after=after):
+        for document in page:
+            order = Order.model_validate_json(document.body)
+            reasons = [f"task: {task.what}: {task.why}" for task in order.tasks if not task.done]
+            if not reasons or order.ref in listed:
+                continue
+            since = min(task.since for task in order.tasks if not task.done)
+            rows.append(
+                {
+                    "connection": connection_id,
+                    "context": Context.ORDERS.value,
+                    "key": order.ref,
+                    "parked": False,
+                    "attempts": 0,
+                    "waiting_since": since.isoformat(),
+                    "next_try_at": "",
+                    "being_worked_on": False,
+                    "reasons": [without_personal(text, order.market) for text in reasons],
+                }
+            )
+        after = page[-1].key
+    return rows
+
+
+async def show_parked(hub: Hub, connection_id: str, context: Context | None, key: str) -> Json:
     """All that is known about one key: why it waits, until when, and what it is about.
+
+    Without a context the first one that knows the key is shown.
 
     Raises:
         Refusal: nothing is known about it.
     """
     connection = (await find(hub, connection_id)).value
+    if context is None:
+        context = await _knower(hub, connection.id, key)
     row = await _row(hub, connection.id, context, key)
     listing = await _listing(hub, connection.id, key) if context is Context.LISTINGS else None
     order = await _order(hub, connection.id, key) if context is Context.ORDERS else None
@@ -60,6 +93,17 @@ async def show_parked(hub: Hub, connection_id: str, context: Context, key: str) 
         shown["order"] = order_details(order)
     shown["reasons"] = _all_reasons(shown)
     return shown
+
+
+async def _knower(hub: Hub, connection_id: str, key: str) -> Context:
+    for context in Context:
+        if await _row(hub, connection_id, context, key) is not None:
+            return context
+    if await _order(hub, connection_id, key) is not None:
+        return Context.ORDERS
+    if await _listing(hub, connection_id, key) is not None:
+        return Context.LISTINGS
+    raise Refusal(f"{connection_id} knows nothing of {key}")
 
 
 async def retry_parked(
@@ -99,7 +143,8 @@ async def retry_parked(
 async def _retry_one(
     hub: Hub, connection: Connection, context: Context, key: str, *, approve_price: bool
 ) -> int:
-    if await _row(hub, connection.id, context, key) is None:
+    settled = context is Context.ORDERS and await _settle_tasks(hub, connection.id, key)
+    if await _row(hub, connection.id, context, key) is None and not settled:
         return 0
     if not approve_price:
         await hub.store.commit([_mark(hub, connection.id, context, key)])
@@ -107,6 +152,23 @@ async def _retry_one(
     if not await _approve(hub, connection.id, key):
         raise Refusal(f"VTEX gives no price for {key}: there is nothing to approve")
     return 1
+
+
+async def _settle_tasks(hub: Hub, connection_id: str, key: str) -> bool:
+    """Whoever tries again has done what was asked: the order's tasks are settled."""
+    for _ in range(_TRIES):
+        saved = (await load_orders(hub.store, connection_id, [key])).get(key)
+        if saved is None or all(task.done for task in saved.value.tasks):
+            return False
+        tasks = tuple(task.model_copy(update={"done": True}) for task in saved.value.tasks)
+        try:
+            await hub.store.commit(
+                [put_order(saved, saved.value.model_copy(update={"tasks": tasks}))]
+            )
+        except Conflict:
+            continue  # it is being worked on: once more, on top of that
+        return True
+    raise Refusal(f"{key} is being worked on: try again in a moment")
 
 
 async def _retry_all(

@@ -281,7 +281,7 @@ async def _judge(
     if answer.kind is ReactionKind.OK:
         _placed(work, answer.vtex_order_id)
     elif answer.kind in {ReactionKind.QUEUED, ReactionKind.EXISTS, ReactionKind.WAIT}:
-        work.update(placement=Placement.QUEUED, vtex_order_id=answer.vtex_order_id)
+        work.update(placement=Placement.QUEUED)
         if paid and work.connection.order_api == "integration":
             work.update(authorize=Step.SENT, authorize_since=work.hub.now())
     elif answer.kind is ReactionKind.RETRY:
@@ -297,8 +297,9 @@ async def absorb_result(work: OrderWork, result: ResultTold) -> None:
     verdict = react(200, details)
     if result.flow.lower() == "approveorder":
         _approved(work, verdict, success=result.success)
-    elif result.success:
-        _placed(work, result.main_order_id)
+    elif result.success and not work.order.placed:
+        # Anybody could say so: VTEX's own order, read before this, is what counts.
+        raise Again("VTEX reports the order but does not show it yet", after_s=_SHOW_AFTER_S)
     elif work.order.placed or work.order.placement is Placement.CANCELLED_BEFORE:
         return  # a late or repeated report about what is settled already
     elif verdict.kind in {ReactionKind.EXISTS, ReactionKind.WAIT}:
@@ -313,8 +314,8 @@ async def absorb_result(work: OrderWork, result: ResultTold) -> None:
 
 def _approved(work: OrderWork, verdict: Verdict, *, success: bool) -> None:
     if success:
-        work.update(authorize=Step.DONE)
-    elif work.order.authorize is Step.SENT and verdict.kind is not ReactionKind.WAIT:
+        return  # the status of VTEX's own order says so as well, or soon will
+    if work.order.authorize is Step.SENT and verdict.kind is not ReactionKind.WAIT:
         work.update(authorize=Step.NO)
 
 
@@ -351,6 +352,7 @@ async def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation |
     raise Stuck(*reasons)
 
 
+_SHOW_AFTER_S = 5.0
 _AVAILABILITY = frozenset({"EOI002", "FMT003", "FMT005", "FMT010", "ORD027", "ORD028", "CHK0246"})
 
 
@@ -360,7 +362,7 @@ def _placed(work: OrderWork, order_id: str) -> None:
     work.update(
         placement=Placement.PLACED,
         placed_at=work.order.placed_at or work.hub.now(),
-        vtex_order_id=order_id or work.order.vtex_order_id or f"{affiliate}-{work.order.ref}",
+        vtex_order_id=order_id if _is_ours(work, order_id) else f"{affiliate}-{work.order.ref}",
         reasons=(),
         divergence="",
     )
@@ -372,6 +374,12 @@ def _placed(work: OrderWork, order_id: str) -> None:
             work.update(authorize=Step.SENT, authorize_since=work.order.placement_since)
     text = f"order {work.order.key} was created in VTEX as {work.order.vtex_order_id}"
     work.tell(text, code="A", once="A")
+
+
+def _is_ours(work: OrderWork, order_id: str) -> bool:
+    """VTEX's ids carry our own: anything else would be somebody else's order (protocol 6)."""
+    ours = f"{work.connection.affiliate_id}-{work.order.ref}"
+    return order_id == ours or order_id.startswith(f"{ours}-")
 
 
 def found_in_vtex(work: OrderWork, view: VtexView) -> None:

@@ -10,7 +10,7 @@ from connector.domain.listing import Action, Confirmed, Intent, ListingState, Lo
 from connector.domain.retry import Setback
 from connector.flows.documents import put_listing
 from connector.flows.hub import Hub, Peers
-from connector.flows.look import Look
+from connector.flows.look import Look, unhurried
 from connector.flows.setbacks import PEER_ERRORS, setback
 from connector.flows.telling import tell_done, tell_refused
 from connector.sdk import (
@@ -69,14 +69,14 @@ async def _step(hub: Hub, peers: Peers, action: Action, looks: Sequence[Look]) -
         for look in looks:
             look.setback = setback(error)
         return
-    for look in looks:
+    async for look in unhurried(looks):
         _apply(hub, action, look, outcomes.get(look.sku))
 
 
 async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> None:
     """All intents of one call are saved before it is made."""
     puts = []
-    for look in looks:
+    async for look in unhurried(looks):
         if look.plan is None or look.plan.target is None:
             continue
         intent = Intent(action=action, at=hub.now(), target=look.plan.target)
@@ -182,6 +182,7 @@ async def _check_lot(hub: Hub, peers: Peers, lot_id: str, looks: Sequence[Look])
         status = await peers.adapter.lot(lot_id)
     except PEER_ERRORS as error:
         for look in looks:
+            _give_up_late_lot(hub, look)
             look.setback = setback(error)
         return
     for look in looks:
@@ -215,9 +216,11 @@ async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
         return
     for look in listed:
         there, confirmed = found.get(look.sku), look.listing.confirmed
-        if there is None:
-            take_over(hub, look, None)
-        elif confirmed is not None:
+        if there is None and confirmed is not None:
+            # Asked once more, by itself, before it is believed to be gone.
+            doubt = Intent(action=Action.PRICE_STOCK, at=hub.now(), target=confirmed)
+            look.update(intent=doubt)
+        elif there is not None and confirmed is not None:
             price, stock = there.price_minor, there.stock
             seen = confirmed.model_copy(
                 update={
@@ -227,6 +230,13 @@ async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
                 }
             )
             look.update(confirmed=seen)
+
+
+def _give_up_late_lot(hub: Hub, look: Look) -> None:
+    """A lot that cannot even be asked about is not waited for for ever: the intent stays."""
+    lot = look.listing.lot
+    if lot is not None and hub.now() - lot.since > LOT_GIVEN_UP:
+        look.update(lot=None)
 
 
 async def find(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
@@ -245,7 +255,8 @@ def take_over(hub: Hub, look: Look, found: Found | None) -> None:
     """Make the listing what the marketplace says; what it does not tell is sent again."""
     listing = look.listing
     if found is None:
-        look.update(intent=None, lot=None, confirmed=None, market_id="", url="")
+        # Its id is kept: only a deletion of ours forgets it (H-CAT-10), a new listing replaces it.
+        look.update(intent=None, lot=None, confirmed=None)
         return
     intent, before = listing.intent, listing.confirmed
     doubtful_content = intent is None or intent.action in {Action.CREATE, Action.CONTENT}

@@ -53,10 +53,8 @@ def tell_setback(hub: Hub, look: Look, reasons: Sequence[str]) -> Entry:
 
 def tell_reasons(hub: Hub, look: Look, reasons: Sequence[Reason]) -> list[Entry]:
     """Why it is not (wholly) published: every reason, told once until the reasons change."""
-    digest = hashlib.blake2b(
-        "|".join(f"{r.code}{r.text}" for r in reasons).encode(), digest_size=8
-    ).hexdigest()
-    told = digest if reasons else ""
+    text = "|".join(f"{reason.code}{reason.text}" for reason in reasons)
+    told = hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if reasons else ""
     if told == look.listing.told:
         return []
     look.update(told=told)

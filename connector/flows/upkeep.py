@@ -77,7 +77,7 @@ async def _poll_orders(hub: Hub, connection: Connection) -> datetime:
     for _ in range(_MOST_PAGES):
         saved = await _document(hub, connection, CURSOR, "orders")
         page = await adapter.orders_since(saved.body)
-        await save_order_keys(hub, connection, page.keys)
+        await save_order_keys(hub, connection, page.keys, known_priority=Priority.CHANGE)
         if page.cursor != saved.body:
             await hub.store.commit([Put(_with(saved, page.cursor))])
         if not page.more:

@@ -11,13 +11,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ValidationError
 
+from connector.flows.audit import audited
 from connector.flows.connections import Refusal, explain
 from connector.flows.hub import Hub
 from connector.ports import Conflict, Json, StoreUnavailable
 from connector.settings import AdminToken
 from connector.vtex.bodies import load
 from connector.web.admin_api import ROUTES, Call, Changes, Route
-from connector.web.admin_auth import Gatekeeper, audited
+from connector.web.admin_auth import Gatekeeper
 from connector.web.errors import Answer, answer_to, log_failure, problem, reply
 from connector.web.incoming import read_body
 
@@ -123,7 +124,8 @@ class AdminSite:
             names = _names(call.asked)
             async with audited(
                 self._hub,
-                call.access,
+                who=call.access.who,
+                role=call.access.role,
                 what=route.audit,
                 connection_id=call.connection,
                 names=names,

@@ -13,6 +13,7 @@ from connector.domain.connection import ConnectionSpec, ConnectionState, Purpose
 from connector.domain.pending import Context
 from connector.flows import connections
 from connector.flows.app_install import approve_installs, waiting_installs
+from connector.flows.audit import Record, audit_rows
 from connector.flows.checkup import check_connection
 from connector.flows.connections import Refusal
 from connector.flows.hub import Hub
@@ -20,7 +21,7 @@ from connector.flows.logs import log_rows, parse_statuses
 from connector.flows.parked import list_parked, retry_parked, show_parked
 from connector.flows.views import connection_details, connection_rows, listing_rows, order_rows
 from connector.settings import Role
-from connector.web.admin_auth import Access, Record, audit_rows
+from connector.web.admin_auth import Access
 from connector.web.errors import Answer
 
 MOST_ROWS = 1_000

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from connector.flows.hub import Hub
-from connector.ports import Document, Json, Put, StoreUnavailable
 from connector.settings import AdminToken, Role
 from connector.web.errors import Answer
 
@@ -70,61 +65,3 @@ class Gatekeeper:
         if _RANKS[found.role] < _RANKS[role]:
             raise Answer(403, f"this needs the role {role}, the token has {found.role}")
         return found
-
-
-class Record:
-    """What is written down about one action while it happens."""
-
-    def __init__(self) -> None:
-        self.connection = ""
-        """The connection it turned out to be about."""
-
-
-@asynccontextmanager
-async def audited(
-    hub: Hub,
-    access: Access,
-    *,
-    what: str,
-    connection_id: str,
-    names: Sequence[str],
-    record: Record,
-) -> AsyncIterator[None]:
-    """Write down who does what: before it is done, and how it ended.
-
-    ``names`` are the fields that were given; their values may be secret. Where the first cannot
-    be written nothing is done at all.
-    """
-    key = f"{hub.now():%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
-    told = {
-        "who": access.who,
-        "role": access.role,
-        "what": what,
-        "connection": connection_id,
-        "fields": list(names),
-        "at": hub.now().isoformat(),
-    }
-    await hub.store.commit([_put(key, connection_id, told, "asked", 0)])
-    try:
-        yield
-    except Exception as error:
-        with suppress(StoreUnavailable):  # what went wrong first is what the caller is told
-            await hub.store.commit([_put(key, connection_id, told, f"failed: {_kind(error)}", 1)])
-        raise
-    told["connection"] = record.connection or connection_id
-    await hub.store.commit([_put(key, connection_id, told, "done", 1)])
-
-
-async def audit_rows(hub: Hub, connection_id: str | None, *, after: str, limit: int) -> list[Json]:
-    """What was done, oldest first."""
-    rows = await hub.store.scan(AUDIT, connection_id, after=after, limit=limit)
-    return [{"id": row.key, **json.loads(row.body)} for row in rows]
-
-
-def _put(key: str, connection_id: str, told: Json, outcome: str, version: int) -> Put:
-    body = json.dumps({**told, "outcome": outcome})
-    return Put(Document(AUDIT, connection_id, key, body, version=version))
-
-
-def _kind(error: Exception) -> str:
-    return str(error.status) if isinstance(error, Answer) else type(error).__name__

@@ -98,7 +98,7 @@ def split(request: web.BaseRequest) -> tuple[str, ...]:
     path = request.raw_path.partition("?")[0]
     if not path.startswith("/"):
         path = request.rel_url.raw_path  # the absolute form that proxies use
-    return tuple(part for part in path.split("/") if part)
+    return tuple(filter(None, path.split("/")))
 
 
 def decoded(part: str) -> str:

@@ -56,7 +56,7 @@ class DemoOptions:
     @property
     def patience_s(self) -> float:
         """Real seconds that everything may take to come to rest after the day."""
-        slow = 60.0 if self.kills else 35.0
+        slow = 45.0 if self.kills else 35.0
         return max(slow, 6 * self.recheck_s / self.time_scale)
 
     def call_faults(self) -> Faults:
