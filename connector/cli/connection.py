@@ -260,14 +260,23 @@ def enable(connection_id: str) -> None:
 
 @connection.command(short_help="Remove a disabled connection.")
 @click.argument("connection_id", metavar="CONNECTION")
-def remove(connection_id: str) -> None:
-    """Remove a disabled connection: from now on it refuses everything."""
+@click.option("--force", is_flag=True, help="Give up on open orders and unblocked listings.")
+def remove(connection_id: str, force: bool) -> None:
+    """Remove a disabled connection: from now on it refuses everything.
+
+    Refused while a listing can still be bought or an order is open.
+    """
     allowed = set(ConnectionState)
-    _move(connection_id, ConnectionState.REMOVED, allowed, "")
+    _move(connection_id, ConnectionState.REMOVED, allowed, "", force=force)
 
 
 def _move(
-    connection_id: str, target: ConnectionState, allowed: set[ConnectionState], instead: str
+    connection_id: str,
+    target: ConnectionState,
+    allowed: set[ConnectionState],
+    instead: str,
+    *,
+    force: bool = False,
 ) -> None:
     async def work(hub: Hub) -> bool:
         state = (await connections.find(hub, connection_id)).value.state
@@ -275,7 +284,7 @@ def _move(
             return False
         if state not in allowed:
             raise Refusal(f"{connection_id} is {state}: {instead}")
-        await connections.set_state(hub, connection_id, target)
+        await connections.set_state(hub, connection_id, target, force=force)
         return True
 
     moved = with_hub(work, Action(f"connection {target}", connection_id))

@@ -31,13 +31,13 @@ def explain_divergence(
     expected = sum(part.expected_minor for part in everything)
     rows = [
         f"{part.name}: charged {_amount(part.charged_minor, currency)}, VTEX expects "
-        f"{_amount(part.expected_minor, currency)} ({part.difference:+d})"
+        f"{_amount(part.expected_minor, currency)} ({_amount(part.difference, currency)})"
         for part in everything
         if part.difference
     ]
     summary = (
         f"the marketplace charged {_amount(charged, currency)}, VTEX expects "
-        f"{_amount(expected, currency)} now, difference {charged - expected:+d} minor units"
+        f"{_amount(expected, currency)} now, difference {_amount(charged - expected, currency)}"
     )
     rule = (
         "to accept it, create a price divergence rule in VTEX (Orders > Settings > Order "

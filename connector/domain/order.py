@@ -156,6 +156,8 @@ class Order(Value):
     placement: Placement = Placement.NO
     placement_since: datetime | None = None
     placement_attempts: int = 0
+    doubt_until: datetime | None = None
+    """Until then VTEX may still come to show an order that was sent: a 404 means "not yet"."""
     services_generation: int = 0
     """Generation of the secret in the URL that VTEX calls back for this order."""
     placed_at: datetime | None = None

@@ -41,7 +41,8 @@ class DeliveredTold(Value):
     """VTEX told that an invoice's parcel arrived (protocol 7.3)."""
 
     invoice_number: str
-    delivered_at: datetime
+    delivered_at: datetime | None = None
+    """None: when the call arrived."""
 
 
 class CancelTold(Value):
@@ -226,7 +227,9 @@ def _delivered(order: Order, fact: Told) -> Order:
         known = Parcel(invoice=invoice)
     if known.delivered_at is not None:
         return order
-    return put_parcel(order, known.model_copy(update={"delivered_at": told.delivered_at}))
+    return put_parcel(
+        order, known.model_copy(update={"delivered_at": told.delivered_at or fact.at})
+    )
 
 
 def _cancel(order: Order, fact: Told) -> Order:

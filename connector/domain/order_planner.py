@@ -25,6 +25,7 @@ from connector.domain.order_view import (
     MANUAL_AUTHORIZATION,
     NEEDS_AUTHORIZATION,
     NOT_YET,
+    SOON,
     Act,
     Decision,
     Do,
@@ -81,6 +82,12 @@ def _not_known(view: OrderView) -> Decision | None:
     return Rest(view.now + view.watch) if view.order.market is None else None
 
 
+def _forgotten(view: OrderView) -> Decision | None:
+    """Nobody will come back for it, and its buyer has a right to be forgotten."""
+    order = view.order
+    return Rest(view.now, ended=True) if view.now - order.first_seen_at > FORGET_AFTER else None
+
+
 def _partly_cancelled(view: OrderView) -> Decision | None:
     market = view.order.market
     if market is None or not market.partly_cancelled:
@@ -97,14 +104,9 @@ def _cancelled_on_market(view: OrderView) -> Decision | None:
     order = view.order
     if order.market is None or order.market.status is not MarketStatus.CANCELLED:
         return None
-    if order.placement in {Placement.SENT, Placement.QUEUED}:
-        return _wait_for_placement(view, view.order_api) or Rest(view.now, ended=True)
     if not order.placed:
         # It may have been sent before: until VTEX would surely show it, this is not over.
-        sent_before = (
-            _wait_for_placement(view, view.order_api) if order.placement_attempts else None
-        )
-        return sent_before or Rest(view.now, ended=True)
+        return _wait_for_placement(view) or Rest(view.now, ended=True)
     vtex, cancellation = order.vtex, order.cancellation
     if vtex is None or cancellation is None:
         return Rest(view.now + ASK_AGAIN)
@@ -170,25 +172,28 @@ def _place(view: OrderView) -> Decision | None:
     if order.placed or order.market is None:
         return None
     if order.placement in {Placement.SENT, Placement.QUEUED}:
-        api = "classic" if order.placement is Placement.SENT else view.order_api
-        return _wait_for_placement(view, api) or Do(Act.PLACE)
+        return _wait_for_placement(view) or Do(Act.PLACE)
     if order.placement is Placement.CANCELLED_BEFORE:
         why = "VTEX cancelled it before and will not take it again (FMT0060)"
         return _ask(view, "cancelled-before", "cancel the order on the marketplace", why)
     if not order.market.complete:
         return Rest(view.now + ASK_AGAIN)
-    if order.market.needs_acceptance and open_step(order.accept):
-        return Do(Act.ACCEPT)
+    if order.market.needs_acceptance:
+        if open_step(order.accept):
+            return Do(Act.ACCEPT)
+        return Rest(view.now + SOON)  # accepted: the marketplace releases it in a moment
     return Do(Act.PLACE)
 
 
-def _wait_for_placement(view: OrderView, api: str) -> Rest | None:
+def _wait_for_placement(view: OrderView) -> Rest | None:
     """While a placement's outcome may still show, a 404 means not yet."""
     order = view.order
-    if order.placement_since is None:
-        return None
-    until = order.placement_since + NOT_YET[api]
-    return Rest(until) if view.now < until else None
+    until = order.doubt_until
+    if until is None and order.placement in {Placement.SENT, Placement.QUEUED}:
+        # Sent by an earlier version, which kept only when that was.
+        since = order.placement_since
+        until = since + NOT_YET[view.order_api] if since is not None else None
+    return Rest(until) if until is not None and view.now < until else None
 
 
 def _accept(view: OrderView) -> Decision | None:
@@ -211,7 +216,7 @@ def _authorize(view: OrderView) -> Decision | None:
         why = "the price differs and the seller's rule asks a person: authorize or deny it in VTEX"
         return _ask(view, "manual-authorization", "VTEX waits for a manual authorization", why)
     if vtex is None:
-        return Rest(view.now + ASK_AGAIN)
+        return Rest(view.now + SOON)
     if vtex.status not in NEEDS_AUTHORIZATION:
         return None
     if order.authorize is Step.SENT and order.authorize_since is not None:
@@ -232,17 +237,14 @@ def _forward(view: OrderView) -> Decision | None:
 
 def _forward_parcel(view: OrderView, parcel: Parcel) -> Decision | None:
     number = parcel.invoice.number
-    if parcel.returned or Step.REFUSED in {
-        parcel.sent,
-        parcel.tracking_step,
-        parcel.delivered_step,
-    }:
+    if parcel.returned or parcel.sent is Step.REFUSED:
         return None
     if view.can.invoice and open_step(parcel.sent):
         return Do(Act.INVOICE, number) if sendable(parcel) else None
     if view.order.market is not None and view.order.market.delivery in CARRIED_BY_MARKET:
         return None  # its carrier told us, and we told VTEX: nothing of it is news to it
-    if view.can.tracking and tracking_changed(parcel):
+    refused = parcel.tracking_step is Step.REFUSED
+    if view.can.tracking and not refused and tracking_changed(parcel):
         return Do(Act.TRACKING, number)
     if view.can.delivered and parcel.delivered_at is not None and open_step(parcel.delivered_step):
         return Do(Act.DELIVERED, number)
@@ -306,8 +308,6 @@ def _end(view: OrderView) -> Decision | None:
     wholly = order.vtex is not None and order.vtex.invoiced
     if (told or arrived) and wholly:
         return Rest(view.now, ended=True)
-    if view.now - order.first_seen_at > FORGET_AFTER:
-        return Rest(view.now, ended=True)
     return None
 
 
@@ -325,6 +325,7 @@ def _ask_aside(view: OrderView, task_id: str, what: str, why: str) -> Do | None:
 
 _RULES: tuple[Rule, ...] = (
     _not_known,
+    _forgotten,
     _cancelled_on_market,
     _cancelled_by_seller,
     _partly_cancelled,

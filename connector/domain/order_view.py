@@ -12,6 +12,8 @@ from connector.domain.order import Order, Task
 
 NOT_YET = {"integration": timedelta(minutes=15), "classic": timedelta(minutes=1)}
 """How long after sending an order a 404 from VTEX means "not yet" rather than "never" (6.4)."""
+SOON = timedelta(seconds=10)
+"""How long something that was just asked for may take to show."""
 ASK_AGAIN = timedelta(minutes=10)
 """How long an authorization or cancellation may take before it is asked for again (KI 1200833)."""
 FORGET_AFTER = timedelta(days=60)

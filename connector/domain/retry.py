@@ -13,6 +13,7 @@ LADDER_S = (5, 15, 60, 180, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200)
 URGENT_CAP_S = 60
 URGENT_FOR = timedelta(hours=1)
 PARKED_EVERY = timedelta(days=1)
+PARKED_AGAIN = timedelta(hours=2)
 JITTER = 0.2
 
 
@@ -41,6 +42,10 @@ def settle_setback(
         wait = timedelta(seconds=rng.uniform(1, 5))
         retry_at = max(now + wait, setback.until or now) + timedelta(seconds=rng.random())
         return Failed(retry_at, claim.priority, "; ".join(setback.reasons), counts=False)
+    if claim.parked and claim.attempts >= len(LADDER_S):
+        # Its daily try met a peer that was away: that says nothing about what it is parked for.
+        wait = max(jittered(PARKED_AGAIN, rng), timedelta(seconds=setback.after_s))
+        return Failed(now + wait, claim.priority, "; ".join(setback.reasons), counts=False)
     urgent = urgent or claim.priority is Priority.URGENT
     failing = now - (claim.failing_since or now)
     if urgent and failing < URGENT_FOR:

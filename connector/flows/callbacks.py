@@ -96,8 +96,7 @@ async def take_delivery(
     delivered = parse_delivery(body)
     if not delivered.is_delivered:
         return receipt(hub, connection, ref, f"events-{number}-{hashlib.sha1(body).hexdigest()}")  # noqa: S324 - names a receipt, protects nothing
-    at = delivered.at or hub.now()
-    told = DeliveredTold(invoice_number=number, delivered_at=at)
+    told = DeliveredTold(invoice_number=number, delivered_at=delivered.at)
     return await _save(hub, connection, ref, FactKind.DELIVERED, told)
 
 

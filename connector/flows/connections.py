@@ -19,14 +19,14 @@ from connector.domain.connection import (
 )
 from connector.domain.listing import Listing
 from connector.domain.offer import Value
-from connector.domain.order import ENDED
+from connector.domain.order import ENDED, Order
 from connector.domain.pending import Context, Mark, Priority
 from connector.flows.documents import LISTING, ORDER, Saved, load_connection
 from connector.flows.erasure import erase_all_orders
 from connector.flows.hub import Hub
 from connector.flows.secrets import make_secret, prune, reveal, rotated
 from connector.flows.upkeep_jobs import Job, periodic_jobs
-from connector.ports import Write
+from connector.ports import Hold, Write
 from connector.sdk import AdapterSettings
 
 
@@ -215,7 +215,9 @@ def open_settings(hub: Hub, connection: Connection) -> dict[str, Any]:
     return plain
 
 
-async def set_state(hub: Hub, connection_id: str, state: ConnectionState) -> Connection:
+async def set_state(
+    hub: Hub, connection_id: str, state: ConnectionState, *, force: bool = False
+) -> Connection:
     """Pause, resume, disable, enable or remove a connection.
 
     Disabling and enabling look at every listing again: what is listed gets blocked, or comes back.
@@ -225,7 +227,8 @@ async def set_state(hub: Hub, connection_id: str, state: ConnectionState) -> Con
     """
     saved = await find(hub, connection_id)
     if state is ConnectionState.REMOVED:
-        await _check_removable(hub, saved.value)
+        await _check_removable(hub, saved.value, force=force)
+        await _release_holds(hub, saved.value)
         await erase_all_orders(hub, saved.value)
     changed = saved.value.model_copy(update={"state": state})
     marks: list[Write] = list(job_marks(hub, changed))
@@ -237,10 +240,29 @@ async def set_state(hub: Hub, connection_id: str, state: ConnectionState) -> Con
     return changed
 
 
-async def _check_removable(hub: Hub, connection: Connection) -> None:
-    """Nothing of it may be left that only a connection in use can look after."""
+async def _release_holds(hub: Hub, connection: Connection) -> None:
+    """Orders that nobody looks after any more keep nothing from being sold."""
+    after = ""
+    while rows := await hub.store.scan(ORDER, connection.id, after=after):
+        writes: list[Write] = [
+            Hold(connection.account, sku, connection.id, row.key, 0)
+            for row in rows
+            for sku, _ in Order.model_validate_json(row.body).held
+        ]
+        if writes:
+            await hub.store.commit(writes)
+        after = rows[-1].key
+
+
+async def _check_removable(hub: Hub, connection: Connection, *, force: bool) -> None:
+    """Nothing of it may be left that only a connection in use can look after.
+
+    ``force`` gives up on what cannot be finished; it has to be disabled all the same.
+    """
     if connection.state is not ConnectionState.DISABLED:
         raise Refusal("disable the connection first, so that its listings are blocked")
+    if force:
+        return
     after = ""
     while rows := await hub.store.scan(LISTING, connection.id, after=after):
         for row in rows:

@@ -19,8 +19,15 @@ async def erase_old_orders(hub: Hub, connection: Connection) -> int:
 
 
 async def erase_all_orders(hub: Hub, connection: Connection) -> int:
-    """Erase them whenever they ended: the connection is being removed."""
-    return await _erase_ended(hub, connection, hub.now())
+    """Erase them all, ended or not: the connection is being removed."""
+    erased = 0
+    after = ""
+    while rows := await hub.store.scan(ORDER, connection.id, after=after):
+        for row in rows:
+            order = Order.model_validate_json(row.body)
+            erased += 0 if order.erased else await _erase(hub, Saved(order, row.version))
+        after = rows[-1].key
+    return erased
 
 
 async def _erase_ended(hub: Hub, connection: Connection, before: datetime) -> int:

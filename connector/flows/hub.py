@@ -28,10 +28,10 @@ class BatchSize:
     size: int = 50
     ceiling: int = 50
 
-    def halve(self) -> None:
-        """VTEX found the last one too large."""
-        self.ceiling = max(1, self.size // 2)
-        self.size = self.ceiling
+    def halve(self, failed: int) -> None:
+        """VTEX found one of ``failed`` SKUs too large."""
+        self.ceiling = max(1, failed // 2)
+        self.size = min(self.size, self.ceiling)
 
     def worked(self) -> None:
         """The last one was fine: after a while, dare a little more."""

@@ -264,13 +264,16 @@ async def _unknown(work: OrderWork) -> Settlement:
 async def _read_vtex(work: OrderWork) -> None:
     """Read VTEX's own order, wherever it may have one."""
     order = work.order
-    # Sent once, it may exist for ever: VTEX is asked, whatever became of later attempts.
-    if not order.placement_attempts and not order.placed and order.cancellation is None:
+    # An attempt that may have arrived is asked about, whatever became of later ones.
+    sent = order.placement in {Placement.SENT, Placement.QUEUED, Placement.PLACED}
+    if not sent and order.doubt_until is None and order.cancellation is None:
         return
     order_id = order.vtex_order_id or vtex_order_id(work.connection.affiliate_id, order.ref)
     now = work.hub.now()
     found = await read_order(work.peers.vtex, order_id, now, currency=work.connection.currency)
     if found is None:
+        if not sent and order.doubt_until is not None and now >= order.doubt_until:
+            work.update(doubt_until=None)  # it would show by now
         return
     if found.ref and found.ref != order.ref:
         raise Stuck(f"VTEX's {order_id} is another order than {order.ref}")

@@ -63,10 +63,11 @@ async def _accept(work: OrderWork, do: Do) -> None:
     await work.save()
     step = await _tell_market(work, work.peers.adapter.accept(work.order.key))
     work.update(accept=step)
-    if work.order.market is not None and work.order.market.needs_acceptance:
-        market = work.order.market.model_copy(update={"needs_acceptance": False})
-        work.update(market=market)
-        raise Again("accepted: read the order again")
+    if step is Step.DONE and not work.order.placed:
+        # What the marketplace hid until now (the address, say) shows once it is accepted.
+        market = await work.peers.adapter.order(work.order.key)
+        work.update(market=market or work.order.market)
+    await work.save()
 
 
 async def _authorize(work: OrderWork, do: Do) -> None:
@@ -243,9 +244,9 @@ async def _return_invoice(work: OrderWork, do: Do) -> None:
     found = await read_order(work.peers.vtex, order_id, now, currency=work.connection.currency)
     if found is None:
         raise Again("VTEX does not show the order now")
-    if not found.view.return_numbers:
-        sales = [parcel for parcel in found.parcels if not parcel.returned]
-        number = f"{sales[0].invoice.number if sales else work.order.ref}-R1"
+    sales = [parcel for parcel in found.parcels if not parcel.returned]
+    number = f"{sales[0].invoice.number if sales else work.order.ref}-R1"
+    if number not in found.view.return_numbers:
         value = found.view.invoiced_minor
         items = [
             InvoiceItem(sku=item.sku, quantity=item.quantity, price_minor=item.price_minor)

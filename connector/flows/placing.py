@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from connector.domain.http import NotSent
 from connector.domain.marketorder import Delivery, MarketOrder, MarketStatus
 from connector.domain.order import Placement, Step, Task, VtexView
 from connector.domain.order_facts import ResultTold, add_task
+from connector.domain.order_view import NOT_YET
 from connector.domain.pricing import DoesNotAddUp, PricedLine, fold, freight_total
 from connector.domain.retry import LADDER_S
 from connector.flows.orderwork import OrderWork
@@ -54,7 +56,9 @@ async def place(work: OrderWork) -> None:
     market = _market(work)
     simulated = await preflight(work, market)
     order = compose(work, market, simulated)
+    before = work.order.doubt_until
     placing = {
+        "doubt_until": work.hub.now() + NOT_YET[work.connection.order_api],
         "placement": Placement.SENT,
         "placement_since": work.hub.now(),
         "placement_attempts": work.order.placement_attempts + 1,
@@ -66,7 +70,8 @@ async def place(work: OrderWork) -> None:
     try:
         answer = await _send(work, order)
     except (Throttled, Denied, NotSent):
-        work.update(placement=Placement.NO)  # VTEX did not look at it
+        # VTEX did not look at it: what an earlier attempt left open stays open.
+        work.update(placement=Placement.NO, doubt_until=before)
         raise
     await _judge(work, answer, simulated, paid=order.paid)
 
@@ -192,7 +197,7 @@ def compose(work: OrderWork, market: MarketOrder, simulated: OrderSimulation) ->
         endpoint=services_endpoint(work.hub.vault, work.hub.public_url, work.connection),
         connector_name=work.connection.connector_name,
         interest_minor=market.interest_minor,
-        taxes=tuple((line.sku, line.tax_minor) for line in priced if line.tax_minor),
+        taxes=_taxes(priced),
         fob=market.delivery in _FOB,
         marketplace_fulfillment=market.delivery is Delivery.MARKETPLACE_STOCK,
         pickup=market.delivery is Delivery.PICKUP,
@@ -210,6 +215,14 @@ def compose(work: OrderWork, market: MarketOrder, simulated: OrderSimulation) ->
         work.tell(text, code="I", status=Status.ERROR, once="I")
         raise Stuck(*problems)
     return order
+
+
+def _taxes(lines: Sequence[PricedLine]) -> tuple[tuple[str, int], ...]:
+    """One amount per SKU (protocol 6.3)."""
+    taxes: Counter[str] = Counter()
+    for line in lines:
+        taxes[line.sku] += line.tax_minor
+    return tuple((sku, amount) for sku, amount in taxes.items() if amount)
 
 
 def _line(work: OrderWork, market: MarketOrder, line: PricedLine, item: SimulatedItem) -> PlaceLine:
@@ -306,7 +319,9 @@ async def absorb_result(work: OrderWork, result: ResultTold) -> None:
         work.update(placement=Placement.QUEUED)
     elif verdict.kind in {ReactionKind.RETRY, ReactionKind.NOT_YET}:
         # "Timed out" may mean that it exists all the same: VTEX is read before it is sent again.
-        work.update(placement=Placement.SENT, placement_since=work.hub.now())
+        now = work.hub.now()
+        doubt = now + NOT_YET["classic"]
+        work.update(placement=Placement.SENT, placement_since=now, doubt_until=doubt)
         raise Again(*verdict.reasons, after_s=_wait_s(work))
     else:
         await refuse(work, verdict, None)
@@ -332,6 +347,8 @@ async def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation |
         work.tell("; ".join(reasons), code="G", status=Status.ERROR, once="G")
         return
     work.update(placement=Placement.REFUSED, reasons=reasons, authorize=Step.NO)
+    if work.order.placement_attempts <= 1:
+        work.update(doubt_until=None)  # the only attempt there was
     if verdict.kind is ReactionKind.DIVERGENCE:
         now = simulated or await _simulate(work, _market(work))
         text = divergence(work, now)
@@ -365,6 +382,7 @@ def _placed(work: OrderWork, order_id: str) -> None:
         vtex_order_id=order_id if _is_ours(work, order_id) else f"{affiliate}-{work.order.ref}",
         reasons=(),
         divergence="",
+        doubt_until=None,
     )
     if not first:
         return

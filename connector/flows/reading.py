@@ -70,7 +70,7 @@ async def _simulate(hub: Hub, connection: Connection, peers: Peers, looks: Seque
         terms = await _terms(hub, connection, peers, looks)
     except SimulationTooLarge as error:
         if len(looks) > 1:
-            peers.batch.halve()
+            peers.batch.halve(len(looks))
             await _halves(hub, connection, peers, looks)
         else:
             looks[0].setback = setback(Unwell("simulation", 413))

@@ -101,7 +101,7 @@ async def _fill(session: Session, sku: str, body: dict[str, Any]) -> Gaps:
     if product and as_bool(body.get("IsProductActive")) is None:
         found = await _optional(session, f"{_CATALOG}/product/{product}", "product-read")
         active = as_bool(as_map(found).get("IsActive"))
-    if product and not as_list(body.get("SalesChannels")):
+    if product and not isinstance(body.get("SalesChannels"), list):
         path = f"{_SYSTEM}/pvt/products/productget/{product}"
         found = await _optional(session, path, "product-policies-read")
         policies = frozenset(as_text(each) for each in as_list(as_map(found).get("ListStoreId")))

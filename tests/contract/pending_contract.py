@@ -173,18 +173,35 @@ class PendingContract(StoreWords):
         await store.commit([Settle(claim, Finished())])
         assert (await self.one(store)).marks == 2
 
+    async def test_an_urgent_mark_cuts_a_long_back_off_and_begins_anew(self, store, clock):
+        await store.commit([mark()])
+        await self.fail(store, await self.one(store), 7_200)
+        clock.set(10)
+        await store.commit([mark(due=10, priority=Priority.URGENT)])
+        assert await self.claim(store, 69) == []
+        claim = await self.one(store, 70)
+        assert (claim.attempts, claim.failing_since) == (0, None)
+        assert claim.priority is Priority.URGENT
+
+    async def test_an_urgent_mark_does_not_lengthen_a_short_back_off(self, store):
+        await store.commit([mark()])
+        await self.fail(store, await self.one(store), 5)
+        await store.commit([mark(due=1, priority=Priority.URGENT)])
+        assert await self.claim(store, 4) == []
+        assert await self.one(store, 5)
+
     async def test_a_failed_key_keeps_its_back_off(self, store, clock):
         await store.commit([mark(price=True)])
         clock.set(1)
         await self.fail(store, await self.one(store), 30, priority=Priority.ECHO)
-        await store.commit([mark(due=2, priority=Priority.URGENT, stock=True)])
+        await store.commit([mark(due=2, priority=Priority.CHANGE, stock=True)])
         assert await self.claim(store, 29) == []
         row = await self.row(store)
         assert (row.due_at, row.reasons, row.attempts) == (at(30), ("busy",), 1)
         clock.set(40)
         claim = await self.one(store, 40)
         assert (claim.attempts, claim.failing_since) == (1, at(1))
-        assert claim.priority is Priority.URGENT
+        assert claim.priority is Priority.CHANGE
         assert claim.hint == Hint(price=True, stock=True)
         assert claim.marked_at == T0
         await self.fail(store, claim, 50, counts=False)

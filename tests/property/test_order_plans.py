@@ -34,7 +34,7 @@ from connector.domain.order import (
 )
 from connector.domain.order_facts import add_task, parcel_of, put_parcel
 from connector.domain.order_planner import OrderView, is_authorized, plan_order, tracking_digest
-from connector.domain.order_view import CANCELLING, Act, Do, MarketAbility, Rest
+from connector.domain.order_view import CANCELLING, NOT_YET, Act, Do, MarketAbility, Rest
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MOST_STEPS = 60
@@ -117,6 +117,7 @@ class Life:
             self._know_cancelled_there()
         placement = self.order.placement
         waiting = placement in {Placement.SENT, Placement.QUEUED, Placement.PLACED}
+        waiting |= self.order.doubt_until is not None
         if (waiting or self.order.cancellation is not None) and sides.vtex:
             self._know_vtex()
 
@@ -210,7 +211,8 @@ class Life:
 
     def _place(self, do: Do) -> bool:
         assert not self.order.placed, "placed twice"
-        self._step(placement=Placement.SENT, placement_since=self.now)
+        doubt = self.now + NOT_YET[self.api]
+        self._step(placement=Placement.SENT, placement_since=self.now, doubt_until=doubt)
         luck = self._luck(may_refuse=True)
         queue_s = self.draw(st.sampled_from([0, 30, 600])) if self.api == "integration" else 0
         if luck == REFUSED:

@@ -10,6 +10,7 @@ from connector.sandbox.demo.plan import Deed
 from connector.sandbox.demo.stage import Stage
 from connector.sandbox.vtexsim import Sku
 
+_LEAST_OFFERED = 4
 _LOW = 3
 """Units that are left when a SKU runs low."""
 
@@ -35,6 +36,11 @@ class Merchant:
         kits = {part.sku_id for sku in store.catalog.skus.values() for part in sku.kit}
         offered = [sku for sku in self._of(products[:cut]) if self.presentable(sku)]
         self.offered = [sku for sku in offered if self._sold_here(sku)]
+        while len(self.offered) < _LEAST_OFFERED:  # a shop of a few SKUs may have none to sell
+            name = f"Básico {len(self.offered) + 1}"
+            sku = store.create_sku(name=name, price=5_000, stock=500, silent=True)
+            store.watch(sku)
+            self.offered.append(sku)
         plain = [sku for sku in self.offered if not sku.kit and sku.id not in kits]
         self._scarce = deque(plain[: max(1, len(plain) // 12)])
         scarce = {sku.id for sku in self._scarce}
@@ -78,6 +84,8 @@ class Merchant:
     # --- price and stock ----------------------------------------------------------------------
 
     def _change_price(self, *, silent: bool) -> bool:
+        if not self._priced:
+            return False
         sku = self._rng.choice(self._priced)
         price = sku.price.current
         if price is None:
@@ -87,6 +95,8 @@ class Merchant:
         return True
 
     def _change_stock(self, *, silent: bool) -> bool:
+        if not self._stocked:
+            return False
         sku = self._rng.choice(self._stocked)
         units = self._rng.randint(0, 5) if self._rng.random() < 0.2 else self._rng.randint(20, 400)
         self._store.set_stock(sku.id, sku.reserved + units, silent=silent)
@@ -122,6 +132,8 @@ class Merchant:
     # --- content and assortment ---------------------------------------------------------------
 
     def _edit_content(self, *, silent: bool) -> bool:
+        if not self._edited:
+            return False
         product = self._store.catalog.products[self._edited.popleft()]
         skus = [self._store.catalog.skus[number] for number in product.sku_ids]
         words = f"Edição {len(self.edits) + 1:03} ✓"

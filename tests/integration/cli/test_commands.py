@@ -451,7 +451,7 @@ def test_another_key_opens_no_secret(run, added, monkeypatch):
     [(Conflict("x"), "try again"), (StoreUnavailable("disk full"), "disk full")],
 )
 def test_a_ledger_that_refuses_is_told(run, added, monkeypatch, error, told):
-    async def refuse(*_):
+    async def refuse(*_, **__):
         raise error
 
     monkeypatch.setattr("connector.flows.connections.set_state", refuse)

@@ -20,9 +20,9 @@ def test_it_names_both_totals_every_differing_part_and_the_rule_to_create():
     text = _explain([(10_000, 12_000), (5_000, 5_000)], freight=(900, 700))
     assert "charged 159.00 BRL" in text
     assert "expects 177.00 BRL" in text
-    assert "difference -1800 minor units" in text
-    assert "SKU 1001: charged 100.00 BRL, VTEX expects 120.00 BRL (-2000)" in text
-    assert "freight: charged 9.00 BRL, VTEX expects 7.00 BRL (+200)" in text
+    assert "difference -18.00 BRL" in text
+    assert "SKU 1001: charged 100.00 BRL, VTEX expects 120.00 BRL (-20.00 BRL)" in text
+    assert "freight: charged 9.00 BRL, VTEX expects 7.00 BRL (2.00 BRL)" in text
     assert "SKU 1002" not in text
     assert "price divergence rule" in text
     assert "10.17 %" in text

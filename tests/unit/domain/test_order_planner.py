@@ -24,7 +24,6 @@ from connector.domain.order_view import (
     FORGET_AFTER,
     MANUAL_AUTHORIZATION,
     NEEDS_AUTHORIZATION,
-    NOT_YET,
     Act,
     Do,
     MarketAbility,
@@ -120,41 +119,25 @@ def test_an_incomplete_cart_waits():
     assert decision.until == NOW + ASK_AGAIN
 
 
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        (Step.NO, Act.ACCEPT),
-        (Step.SENT, Act.ACCEPT),
-        (Step.DONE, Act.PLACE),
-        (Step.UNSUPPORTED, Act.PLACE),
-    ],
-)
-def test_acceptance_goes_before_placing_where_the_marketplace_wants_it(accept: Step, expected: Act):
-    of = order(market=market_order(needs_acceptance=True), accept=accept)
-    assert act(of) is expected
+@pytest.mark.parametrize("accept", [Step.NO, Step.SENT])
+def test_acceptance_goes_before_placing_where_the_marketplace_wants_it(accept: Step):
+    assert act(order(market=market_order(needs_acceptance=True), accept=accept)) is Act.ACCEPT
+    assert act(order(accept=accept)) is Act.PLACE
 
 
-@pytest.mark.parametrize(
-    ("placement", "api", "window"),
-    [
-        (Placement.QUEUED, "integration", NOT_YET["integration"]),
-        (Placement.QUEUED, "classic", NOT_YET["classic"]),
-        (Placement.SENT, "classic", NOT_YET["classic"]),
-    ],
-)
-def test_while_the_outcome_may_still_show_a_404_means_not_yet(
-    placement: Placement, api: Any, window: timedelta
-):
+@pytest.mark.parametrize("accept", [Step.DONE, Step.REFUSED, Step.UNSUPPORTED])
+def test_what_the_marketplace_has_not_released_is_not_placed(accept: Step):
+    at_rest(plan(order(market=market_order(needs_acceptance=True), accept=accept)))
+
+
+@pytest.mark.parametrize("placement", [Placement.SENT, Placement.QUEUED])
+def test_while_the_outcome_may_still_show_a_404_means_not_yet(placement: Placement):
     """And after that it means never: the order is sent again."""
-    sent = order(placement=placement, placement_since=NOW)
-    assert at_rest(plan(sent, order_api=api)).until == NOW + window
-    assert at_rest(plan(sent, order_api=api, now=NOW + window - SECOND)).until == NOW + window
-    assert act(sent, order_api=api, now=NOW + window) is Act.PLACE
-
-
-def test_a_lost_answer_is_given_time_before_the_order_is_sent_again():
-    sent = order(placement=Placement.SENT, placement_since=NOW)
-    assert at_rest(plan(sent)).until >= NOW + NOT_YET["classic"]
+    until = NOW + 15 * MINUTE
+    sent = order(placement=placement, doubt_until=until)
+    assert at_rest(plan(sent)).until == until
+    assert at_rest(plan(sent, now=until - SECOND)).until == until
+    assert act(sent, now=until) is Act.PLACE
 
 
 def test_what_vtex_cancelled_before_is_a_persons_business():
@@ -215,8 +198,8 @@ def test_an_authorization_on_its_way_is_repeated_only_after_a_while():
     assert act(sent, now=NOW + ASK_AGAIN) is Act.AUTHORIZE
 
 
-def test_without_vtex_own_order_nothing_is_authorized():
-    assert at_rest(plan(placed(authorize=Step.NO, vtex=None))).until == NOW + ASK_AGAIN
+def test_without_vtex_own_order_nothing_is_authorized_and_it_is_soon_read():
+    assert at_rest(plan(placed(authorize=Step.NO, vtex=None))).until <= NOW + MINUTE
 
 
 def test_a_manual_authorization_is_asked_of_a_person_and_never_forced():
@@ -303,10 +286,21 @@ def test_a_marketplace_that_can_be_told_nothing_is_told_nothing():
                  can=MarketAbility(invoice=False, tracking=False, delivered=False)))  # fmt: skip
 
 
-@pytest.mark.parametrize("field", ["sent", "tracking_step", "delivered_step"])
-def test_what_the_marketplace_refused_is_not_sent_again(field: str):
-    one = parcel(tracking=tracking(), delivered_at=NOW, **{field: Step.REFUSED})
-    at_rest(plan(placed(parcels=(one,))))
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [
+        ({"sent": Step.REFUSED}, None),
+        ({"sent": Step.DONE, "tracking_step": Step.REFUSED}, Act.DELIVERED),
+        ({"sent": Step.DONE, "delivered_step": Step.REFUSED}, Act.TRACKING),
+    ],
+    ids=["invoice", "tracking", "delivery"],
+)
+def test_what_the_marketplace_refused_is_not_sent_again(refused: Any, left: Act | None):
+    of = placed(parcels=(parcel(tracking=tracking(), delivered_at=NOW, **refused),))
+    if left is None:
+        at_rest(plan(of))
+    else:
+        assert act(of) is left
 
 
 def test_what_the_marketplace_has_no_way_to_take_does_not_stop_the_rest():
@@ -329,26 +323,16 @@ def test_cancelled_before_it_was_placed_it_has_ended(placement: Placement):
 
 
 @pytest.mark.parametrize(
-    ("placement", "api"),
-    [
-        (Placement.QUEUED, "integration"),
-        (Placement.QUEUED, "classic"),
-        (Placement.SENT, "classic"),
-        (Placement.SENT, "integration"),
-    ],
+    "placement", [Placement.NO, Placement.SENT, Placement.QUEUED, Placement.REFUSED]
 )
-def test_cancelled_while_it_is_being_placed_it_waits_as_long_as_vtex_may_take(
-    placement: Placement, api: Any
-):
+def test_cancelled_after_it_was_sent_it_waits_as_long_as_vtex_may_take(placement: Placement):
     """Ending it sooner would leave an order in VTEX that nobody cancels."""
-    of = order(
-        market=market_order(status=MarketStatus.CANCELLED),
-        placement=placement,
-        placement_since=NOW,
-    )
-    window = NOT_YET[api]
-    assert not at_rest(plan(of, order_api=api, now=NOW + window - SECOND)).ended
-    assert at_rest(plan(of, order_api=api, now=NOW + window)).ended
+    until = NOW + 15 * MINUTE
+    market = market_order(status=MarketStatus.CANCELLED)
+    of = order(market=market, placement=placement, doubt_until=until)
+    waiting = at_rest(plan(of, now=until - SECOND))
+    assert (waiting.ended, waiting.until) == (False, until)
+    assert at_rest(plan(of, now=until)).ended
 
 
 def test_cancelled_there_vtex_is_asked_to_cancel():

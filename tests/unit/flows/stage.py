@@ -187,7 +187,7 @@ class Stage(World):
 
     async def settle(self, seconds: float) -> None:
         """Let time pass; in short waits the hub looks for due work as often as a real one does."""
-        if seconds > HOUR:
+        if seconds > HOUR / 4:
             await super().settle(seconds)
             return
         end = self.clock.now() + timedelta(seconds=seconds)

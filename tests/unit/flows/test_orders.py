@@ -442,7 +442,7 @@ async def _good_life(stage: Stage) -> str:
     invoice = stage.vtex.invoice_order(f"DMM-{ref}", tracking="same")
     await stage.settle(0.7 * HOUR)
     stage.vtex.send_tracking_event(f"DMM-{ref}", invoice.number, delivered=True)
-    await stage.settle(4 * HOUR)
+    await stage.settle(1.5 * HOUR)
     return ref
 
 
@@ -506,7 +506,7 @@ async def _cancelled_life(stage: Stage, operation: str) -> str:
         stage.vtex.cancel_order(f"DMM-{ref}")
     else:
         stage.market.cancel_by_buyer(ref)
-    await stage.settle(6 * HOUR)
+    await stage.settle(2.5 * HOUR)
     return ref
 
 

@@ -45,7 +45,7 @@ async def test_a_batch_that_is_too_large_is_halved_and_nothing_is_left_out():
 
 def test_a_halved_batch_dares_more_only_little_by_little():
     batch = BatchSize()
-    batch.halve()
+    batch.halve(50)
     assert batch.size == 25
     batch.worked()
     assert batch.size == 26
@@ -56,8 +56,8 @@ def test_a_halved_batch_dares_more_only_little_by_little():
 
 def test_a_batch_is_never_empty():
     batch = BatchSize()
-    for _ in range(20):
-        batch.halve()
+    for failed in (50, 25, 12, 6, 3, 1, 1):
+        batch.halve(failed)
     assert batch.size == 1
 
 
