@@ -47,7 +47,7 @@ def sync(connection_id: str, follow: bool, as_json: bool) -> None:
     if as_json:
         print_json(progress)
     elif not follow:
-        note(f"asked for; watch it with connector sync {connection_id} --follow")
+        note(f"asked for; connector listings {connection_id} shows what has come")
 
 
 async def _follow(hub: Hub, connection_id: str, known: int) -> Json:
@@ -61,13 +61,27 @@ async def _follow(hub: Hub, connection_id: str, known: int) -> Json:
             progress = parse_json(document.body.encode()) or {}
             note(told(progress, hub.now()))
             if progress.get("finished_at"):
-                pending = (await counts(hub, connection_id))["pending"].get(Context.LISTINGS, {})
-                open_ = pending.get("due", 0) + pending.get("leased", 0)
-                note(f"{open_} SKUs are still to be looked at")
-                return {**progress, "listings_due": open_}
+                return {**progress, "listings_due": await _follow_looks(hub, connection_id)}
         if not warned and time.monotonic() - silent_since > _SILENT_S:
             warned = True
             note("nothing happens: does a worker run? (connector serve)")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _follow_looks(hub: Hub, connection_id: str) -> int:
+    """Tell how many listed SKUs were not looked at yet, until none is left or nothing moves."""
+    last, moved_at, began = -1, time.monotonic(), time.monotonic()
+    first = 0
+    while True:
+        pending = (await counts(hub, connection_id))["pending"].get(Context.LISTINGS, {})
+        left = int(pending.get("due", 0)) + int(pending.get("leased", 0))
+        first = max(first, left)
+        if left != last:
+            last, moved_at = left, time.monotonic()
+            rate = (first - left) / max(0.1, moved_at - began)
+            note(f"{left} SKUs are still to be looked at, {rate:.0f} per second")
+        if left == 0 or time.monotonic() - moved_at > _SILENT_S:
+            return left
         await asyncio.sleep(_LOOK_S)
 
 

@@ -270,6 +270,7 @@ def _priced(listing: Listing, confirmed: Confirmed) -> Confirmed:
     price = confirmed.price_minor
     if price <= 0 and listing.commercial is not None:
         price = listing.commercial.price_minor
+    price = max(price, 0)  # with stock zero, any amount is better than none
     listed = max(confirmed.list_price_minor, price)
     return confirmed.model_copy(update={"price_minor": price, "list_price_minor": listed})
 

@@ -142,6 +142,7 @@ def learn_parcel(order: Order, told: InvoiceTold) -> Order:
     has_xml = bool(told.invoice.xml) or (known is not None and known.has_xml)
     invoice = told.invoice.model_copy(update={"xml": ""})
     if known is None:
+        invoice = invoice.model_copy(update={"number": invoice.number.strip()})
         parcel = Parcel(
             invoice=invoice, returned=told.returned, tracking=told.tracking, has_xml=has_xml
         )
@@ -212,7 +213,8 @@ def _tracking(order: Order, fact: Told) -> Order:
     if known is None:
         # Tracking before its invoice: kept, sent once the invoice is there.
         currency = order.market.currency if order.market else ""
-        invoice = Invoice(number=tracking.invoice_number, value_minor=0, currency=currency)
+        number = tracking.invoice_number.strip()
+        invoice = Invoice(number=number, value_minor=0, currency=currency)
         return put_parcel(order, Parcel(invoice=invoice, tracking=tracking))
     merged = merge_tracking(known.tracking, tracking)
     return put_parcel(order, known.model_copy(update={"tracking": merged}))
@@ -223,7 +225,8 @@ def _delivered(order: Order, fact: Told) -> Order:
     known = parcel_of(order, told.invoice_number)
     if known is None:
         currency = order.market.currency if order.market else ""
-        invoice = Invoice(number=told.invoice_number, value_minor=0, currency=currency)
+        number = told.invoice_number.strip()
+        invoice = Invoice(number=number, value_minor=0, currency=currency)
         known = Parcel(invoice=invoice)
     if known.delivered_at is not None:
         return order

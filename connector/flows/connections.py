@@ -283,11 +283,18 @@ async def _check_removable(hub: Hub, connection: Connection, *, force: bool) -> 
 async def rotate(
     hub: Hub, connection_id: str, purposes: Sequence[Purpose], *, overlap: timedelta
 ) -> Urls:
-    """Replace the secrets of these purposes; the old ones work on for ``overlap``."""
+    """Replace the secrets of these purposes; the old ones work on for ``overlap``.
+
+    A services secret works on for as long as open orders carry it, unless ``overlap`` is zero: then
+    it has leaked, and what its orders' callbacks would tell is found by reading the orders.
+    """
     saved = await find(hub, connection_id)
     connection = await prune(hub.store, saved.value, hub.now())
     for purpose in purposes:
         connection = rotated(hub.vault, connection, purpose, hub.now(), overlap=overlap)
+    if overlap:
+        # Open orders carry the services secret: it outlives even a short overlap.
+        connection = await prune(hub.store, connection, hub.now())
     await hub.book.save(saved, connection)
     return urls(hub, connection)
 

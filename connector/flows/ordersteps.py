@@ -129,9 +129,10 @@ async def _invoice(work: OrderWork, do: Do) -> None:
 
 async def _tracking(work: OrderWork, do: Do) -> None:
     parcel = _parcel(work, do.number)
-    tracking = parcel.tracking
-    if tracking is None:
+    if parcel.tracking is None:
         return
+    # The marketplace knows the invoice by the number it was sent under.
+    tracking = parcel.tracking.model_copy(update={"invoice_number": parcel.invoice.number})
     await _parcel_step(
         work,
         parcel,

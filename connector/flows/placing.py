@@ -83,8 +83,11 @@ def _not_too_often(work: OrderWork) -> None:
     if order.placement is not Placement.REFUSED or order.placement_since is None or asked:
         return
     wait = _REPLACE_AFTER * 2 ** min(order.placement_attempts, 6) / 2
-    if work.hub.now() < order.placement_since + wait:
-        raise Stuck(*order.reasons)
+    if order.placement_attempts < _PATIENCE:
+        wait = timedelta(seconds=_wait_s(work))
+    rest = order.placement_since + wait - work.hub.now()
+    if rest > timedelta(0):
+        raise Again(*order.reasons, after_s=rest.total_seconds())
 
 
 async def _send(work: OrderWork, order: PlaceOrder) -> PlacementAnswer:

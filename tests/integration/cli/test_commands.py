@@ -331,8 +331,10 @@ def test_an_unknown_connection_is_refused(run, command):
 
 
 def test_parked_list_show_and_retry(run, filled):
-    (row,) = json.loads(run("parked", "list", "--json").stdout)
+    row, task = json.loads(run("parked", "list", "--json").stdout)
     assert (row["key"], row["reasons"]) == ("1001", ["price jumps"])
+    assert task["key"] == "MP-1"
+    assert task["reasons"][0].startswith("task: ")
     assert "price jumps" in run("parked", "list", filled).stdout
     shown = json.loads(run("parked", "show", filled, "1001", "--json").stdout)
     assert "E4: category is not mapped" in shown["reasons"]
@@ -350,8 +352,10 @@ def test_parked_list_show_and_retry(run, filled):
         return (await load_listings(hub.store, filled, ["1001"]))["1001"].value
 
     assert on_hub(approved).approved_price_minor == 20_000
-    assert json.loads(run("parked", "list", "--json").stdout) == []
+    assert [row["key"] for row in json.loads(run("parked", "list", "--json").stdout)] == ["MP-1"]
     assert json.loads(run("parked", "retry", filled, "--all", "--json").stdout) == {"retried": 0}
+    run("parked", "retry", filled, "MP-1")
+    assert json.loads(run("parked", "list", "--json").stdout) == []
 
 
 def test_sync_asks_for_a_backfill(run, added):

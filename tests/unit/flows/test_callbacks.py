@@ -10,8 +10,10 @@ import pytest
 from connector.domain.http import json_response
 from connector.domain.order import CancelSide
 from connector.domain.order_facts import FactKind, number_key
+from connector.domain.pending import Context
 from connector.flows import callbacks
 from connector.flows.callbacks import CancelAnswer, Undecided
+from connector.flows.intake import save_order_keys
 from connector.vtex.inbound import BadBody
 from connector.vtex.orders import parse_envelope
 from tests.unit.flows.stage import Stage, answers, lost, staged, times, unreachable, virtual
@@ -167,7 +169,7 @@ async def test_an_order_nobody_has_is_refused_and_leaves_no_trace():
         answer = await _cancel(stage, "NOBODYS")
         assert answer.receipt is None
         assert await _facts(stage, "NOBODYS") == []
-        assert await stage.rows(callbacks.Context.ORDERS) == {}
+        assert await stage.rows(Context.ORDERS) == {}
 
 
 @virtual
@@ -209,8 +211,6 @@ async def test_a_reference_may_carry_the_affiliates_prefix(prefix: str):
 @virtual
 async def test_a_key_that_itself_begins_like_the_affiliate_is_not_shortened():
     async with staged() as stage:
-        from connector.flows.intake import save_order_keys
-
         await save_order_keys(stage.up, stage.joined, ["DMM-77"])
         assert await callbacks.resolve_ref(stage.up, stage.joined, "DMM-77") == "DMM-77"
         assert await callbacks.resolve_ref(stage.up, stage.joined, "DMM-78") == "78"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -285,8 +286,6 @@ async def test_an_affiliate_of_a_removed_connection_can_be_connected_again():
 
 @virtual
 async def test_rotating_gives_new_urls_and_old_ones_work_on_for_a_while():
-    from datetime import timedelta
-
     async with staged(load=False) as stage:
         old = connections.urls(stage.up, stage.joined)
         new = await connections.rotate(

@@ -14,6 +14,7 @@ from connector.domain.order import (
     Task,
 )
 from connector.flows.erasure import without_person
+from connector.flows.intake import save_order_keys
 from tests.unit.domain.build import NOW, invoice, market_order, parcel, placed, tracking
 from tests.unit.flows.stage import DAY, Stage, staged, virtual
 
@@ -138,8 +139,6 @@ async def test_an_open_order_keeps_what_it_needs():
 @virtual
 async def test_what_is_mentioned_after_it_was_erased_stays_erased():
     async with staged(rules=_QUIET | {"personal_data_days": 1}) as stage:
-        from connector.flows.intake import save_order_keys
-
         ref = await _delivered(stage)
         await stage.settle(3 * DAY)
         assert (await stage.order(ref)).erased

@@ -10,7 +10,7 @@ import pytest
 
 from connector.domain.http import Request
 from connector.domain.order import order_ref
-from connector.domain.pending import Context, Hint, Priority
+from connector.domain.pending import Context, Priority
 from connector.flows import intake
 from connector.flows.intake import NotYours, save_order_keys, take_notifications, take_webhook
 from connector.ports import Conflict, Put, StoreUnavailable
@@ -216,4 +216,5 @@ async def test_a_webhook_that_is_not_the_marketplaces_saves_nothing():
 def test_a_reindex_says_nothing_but_look():
     (notification,) = parse_notifications(_notice())
     assert notification.all_false
-    assert Hint() == Hint(content=False, price=False, stock=False)
+    (spoken,) = parse_notifications(_notice(StockModified=True))
+    assert not spoken.all_false

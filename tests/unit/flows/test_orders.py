@@ -10,6 +10,7 @@ from connector.domain.marketorder import MarketOrder
 from connector.domain.order import OrderState, Placement, Step
 from connector.domain.pending import Context
 from connector.flows import callbacks
+from connector.flows.intake import save_order_keys
 from connector.sandbox.vtexsim.settings import DivergenceRule
 from tests.unit.flows.stage import (
     DAY,
@@ -603,16 +604,17 @@ async def test_without_a_currency_no_amount_is_believed_and_nothing_is_lost():
     away = times(None, "vtex.sales-channel-read", answers(json_response({}, 503)))
     async with staged(load=False) as stage:
         stage.vtex_tap.before = away
-        await stage.kill()
-        stage.store._books.documents.pop(("listing", stage.joined.id, FIRST), None)
-        await stage.start()
         await stage.load()
+        await save_order_keys(stage.up, stage.joined, ["C-000001"])
         await stage.settle(60)
+        assert (await stage.fresh()).currency == ""
         assert stage.shelf() == {}
+        assert stage.market_tap.count("orders.read") == 0
         stage.vtex_tap.heal()
         await stage.settle(HOUR)
-        assert set(stage.shelf()) == {"1001", "1002", "1003"}
         assert (await stage.fresh()).currency == "BRL"
+        assert set(stage.shelf()) == {"1001", "1002", "1003"}
+        assert stage.market_tap.count("orders.read") >= 1
 
 
 @virtual

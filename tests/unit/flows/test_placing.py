@@ -18,6 +18,7 @@ from connector.flows.parked import retry_parked
 from connector.flows.placing import choose_sla, fitting_slas
 from connector.flows.secrets import reveal
 from connector.sandbox.vtexsim.settings import DivergenceRule
+from connector.vtex.orders import parse_envelope
 from connector.vtex.simulation import SimulatedItem
 from connector.vtex.simulation import Sla as Option
 from tests.unit.domain.build import market_order
@@ -444,8 +445,6 @@ async def test_a_result_of_another_order_is_kept_apart():
             {"accountName": "simstore", "success": False, "flow": "PlaceOrder", "code": "EOI002",
              "marketplaceOrderId": "C-999999", "operationId": "x"}
         ).encode()  # fmt: skip
-        from connector.vtex.orders import parse_envelope
-
         envelope = parse_envelope(body)
         assert envelope is not None
         await callbacks.take_result(stage.up, stage.joined, envelope)

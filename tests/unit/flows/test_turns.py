@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from connector.domain.pending import Context, Mark
 from connector.drivers.memory_broker import MemoryBroker
 from connector.drivers.metrics import NoMetrics
 from connector.flows import turns
+from connector.flows.documents import Saved, load_connection, put_connection
 from connector.flows.hub import Hub
 from connector.flows.turns import Workers, serves
 from connector.ports import StoreUnavailable, Turn
@@ -127,8 +127,6 @@ async def _pending(stage: Stage, key: str = FIRST) -> Any:
 async def test_what_the_whole_batch_needs_and_cannot_be_read_is_nobodys_fault():
     async with staged() as stage:
         saved = await stage.fresh()
-        from connector.flows.documents import Saved, load_connection, put_connection
-
         known = await load_connection(stage.store, saved.id)
         assert known is not None
         blank = known.value.model_copy(update={"currency": ""})
@@ -271,7 +269,3 @@ async def test_urgent_work_is_claimed_first():
         assert stage.shelf()["1060"][1] == 0
         await stage.settle(60)
         assert all(price == 9_000 for sku, (price, _) in stage.shelf().items() if sku != "1060")
-
-
-def test_leases_are_renewed_well_before_they_end():
-    assert timedelta(seconds=60) / 3 < timedelta(seconds=60)
