@@ -156,6 +156,8 @@ class Order(Value):
     placement: Placement = Placement.NO
     placement_since: datetime | None = None
     placement_attempts: int = 0
+    placement_retry_at: datetime | None = None
+    """A refused order is not sent again by itself before."""
     doubt_until: datetime | None = None
     """Until then VTEX may still come to show an order that was sent: a 404 means "not yet"."""
     services_generation: int = 0

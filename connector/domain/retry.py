@@ -37,7 +37,8 @@ def settle_setback(
 ) -> Failed | Parked:
     """Decide what becomes of a key after a failed attempt; Retry-After is never undercut."""
     if setback.final:
-        return Parked(now + jittered(PARKED_EVERY, rng), setback.reasons)
+        again = setback.until or now + jittered(PARKED_EVERY, rng)
+        return Parked(again, setback.reasons)
     if not setback.counts:
         wait = timedelta(seconds=rng.uniform(1, 5))
         retry_at = max(now + wait, setback.until or now) + timedelta(seconds=rng.random())

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NoReturn
 
 from connector.domain.connection import Purpose, Rules, Sla
 from connector.domain.divergence import Compared, explain_divergence
@@ -45,6 +46,10 @@ _REPLACE_AFTER = timedelta(minutes=30)
 """A refused order is sent again by itself no sooner, then after twice that, and so on."""
 
 
+_SHORT_WAIT = timedelta(minutes=15)
+"""A longer one is shown as parked."""
+
+
 async def place(work: OrderWork) -> None:
     """Send the order to VTEX once everything about it holds.
 
@@ -78,14 +83,12 @@ async def place(work: OrderWork) -> None:
 
 def _not_too_often(work: OrderWork) -> None:
     """Whoever mentions a refused order again does not make VTEX like it better."""
-    order = work.order
-    asked = work.claim.hint.recheck or work.claim.attempts
-    if order.placement is not Placement.REFUSED or order.placement_since is None or asked:
+    order, again = work.order, work.order.placement_retry_at
+    if order.placement is not Placement.REFUSED or again is None or work.claim.hint.recheck:
         return
-    wait = _REPLACE_AFTER * 2 ** min(order.placement_attempts, 6) / 2
-    if order.placement_attempts < _PATIENCE:
-        wait = timedelta(seconds=_wait_s(work))
-    rest = order.placement_since + wait - work.hub.now()
+    rest = again - work.hub.now()
+    if rest > _SHORT_WAIT:
+        raise Stuck(*order.reasons, until=again)
     if rest > timedelta(0):
         raise Again(*order.reasons, after_s=rest.total_seconds())
 
@@ -170,9 +173,18 @@ def _hold_off(work: OrderWork, reasons: Sequence[str]) -> None:
         placement_since=work.hub.now(),
         reasons=tuple(reasons),
     )
-    if work.order.placement_attempts < _PATIENCE:
-        raise Again(*reasons, after_s=_wait_s(work))
-    raise Stuck(*reasons)
+    if work.order.placement_attempts >= _PATIENCE:
+        _stuck(work, *reasons)
+    wait = _wait_s(work)
+    work.update(placement_retry_at=work.hub.now() + timedelta(seconds=wait))
+    raise Again(*reasons, after_s=wait)
+
+
+def _stuck(work: OrderWork, *reasons: str) -> NoReturn:
+    """Park it; the wait doubles with every refusal, up to most of a day."""
+    again = work.hub.now() + _REPLACE_AFTER * 2 ** min(work.order.placement_attempts, 6) / 2
+    work.update(placement_retry_at=again)
+    raise Stuck(*reasons, until=again)
 
 
 def _wait_s(work: OrderWork) -> float:
@@ -356,8 +368,9 @@ async def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation |
         now = simulated or await _simulate(work, _market(work))
         text = divergence(work, now)
         work.update(divergence=text)
+        work.update(reasons=(text,))
         work.tell(text, status=Status.ERROR, once="divergence")
-        raise Stuck(text)
+        _stuck(work, text)
     if verdict.kind is ReactionKind.ASK_PERSON:
         task = Task(
             id="placing",
@@ -369,7 +382,7 @@ async def refuse(work: OrderWork, verdict: Verdict, simulated: OrderSimulation |
     work.tell("; ".join(reasons), code="D", status=Status.ERROR, once=f"refused-{verdict.codes}")
     if any(code in _AVAILABILITY for code in verdict.codes):
         _hold_off(work, reasons)
-    raise Stuck(*reasons)
+    _stuck(work, *reasons)
 
 
 _SHOW_AFTER_S = 5.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connector.domain.http import Held, HttpFailure, NotSent
 from connector.domain.retry import Setback
 from connector.sdk import (
@@ -19,11 +21,15 @@ PEER_ERRORS = (VtexError, AdapterError, HttpFailure)
 
 
 class Stuck(Exception):
-    """The flow itself found that somebody must help; ``reasons`` say with what."""
+    """The flow itself found that somebody must help; ``reasons`` say with what.
 
-    def __init__(self, *reasons: str) -> None:
+    It is tried again at ``until``, daily where that is None.
+    """
+
+    def __init__(self, *reasons: str, until: datetime | None = None) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+        self.until = until
 
 
 class Again(Exception):
@@ -38,7 +44,7 @@ class Again(Exception):
 def setback(error: Exception) -> Setback:
     """Decide what a failure means for the key that met it."""
     if isinstance(error, Stuck):
-        return Setback(error.reasons, final=True)
+        return Setback(error.reasons, until=error.until, final=True)
     if isinstance(error, Again):
         return Setback(error.reasons, after_s=error.after_s)
     if isinstance(error, Held):

@@ -359,7 +359,7 @@ def test_parked_list_show_and_retry(run, filled):
 
 
 def test_sync_asks_for_a_backfill(run, added):
-    assert "--follow" in run("sync", added["id"]).stderr
+    assert "connector listings" in run("sync", added["id"]).stderr
 
     async def pending(hub):
         return await hub.store.pending(added["id"], Context.UPKEEP, parked=False)
