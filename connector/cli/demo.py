@@ -35,6 +35,8 @@ from connector.sandbox.server import FAULT_LEVELS
               metavar="FILE", help="Also write the report there.")  # fmt: skip
 @click.option("--adapter", default="demo", show_default=True,
               help="Any adapter that brings a simulator.")  # fmt: skip
+@click.option("--kill-every", type=click.FloatRange(min=0.5), default=4.0, show_default=True,
+              help="Seconds between kills, with --faults hard.")  # fmt: skip
 def demo(  # noqa: PLR0917 - click passes them by keyword
     skus: int,
     orders: int,
@@ -44,6 +46,7 @@ def demo(  # noqa: PLR0917 - click passes them by keyword
     keep: Path | None,
     json_file: Path | None,
     adapter: str,
+    kill_every: float,
 ) -> None:
     """Run a store, a marketplace and the hub between them, break things, and report.
 
@@ -60,5 +63,6 @@ def demo(  # noqa: PLR0917 - click passes them by keyword
         keep=keep,
         json_file=json_file,
         adapter=adapter,
+        kill_every_s=kill_every,
     )
     sys.exit(asyncio.run(run_demo(options)))

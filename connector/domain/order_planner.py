@@ -136,6 +136,8 @@ def _ask_vtex_to_cancel(view: OrderView) -> Decision:
         return Rest(view.now + ASK_AGAIN)
     if cancellation.in_vtex is Step.REFUSED:
         return _ask(view, "cancel-refused", "VTEX refuses to cancel the order", cancellation.reason)
+    if view.order.vtex is not None and view.order.vtex.status in CANCEL_ASKED:
+        return Rest(view.now + view.watch)  # the seller decides
     if cancellation.in_vtex is Step.DONE and cancellation.vtex_asked_at is not None:
         again = cancellation.vtex_asked_at + ASK_AGAIN
         if view.now < again:
@@ -181,7 +183,10 @@ def _place(view: OrderView) -> Decision | None:
     if order.market.needs_acceptance:
         if open_step(order.accept):
             return Do(Act.ACCEPT)
-        return Rest(view.now + SOON)  # accepted: the marketplace releases it in a moment
+        if order.accept is Step.DONE:
+            return Rest(view.now + ASK_AGAIN)  # the marketplace has still to release it
+        why = "the marketplace refuses to be told, or has no way to be"
+        return _ask(view, "accept-by-hand", "accept the order on the marketplace", why)
     return Do(Act.PLACE)
 
 

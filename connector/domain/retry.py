@@ -12,6 +12,8 @@ LADDER_S = (5, 15, 60, 180, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200)
 """Waits after the first, second, ... failure; more than ten attempts before parking (H-ARC-04)."""
 URGENT_CAP_S = 60
 URGENT_FOR = timedelta(hours=1)
+URGENT_STEP_S = 900
+"""After that hour, for as long as the whole ladder takes."""
 PARKED_EVERY = timedelta(days=1)
 PARKED_AGAIN = timedelta(hours=2)
 JITTER = 0.2
@@ -65,12 +67,7 @@ def _step(claim: Claim, failing: timedelta, *, urgent: bool) -> int | None:
     """The step by attempts, or by time where a tight hour has used up many; None: park."""
     if not urgent:
         return LADDER_S[claim.attempts] if claim.attempts < len(LADDER_S) else None
-    passed = 0
-    for step in LADDER_S:
-        passed += step
-        if timedelta(seconds=passed) > failing:
-            return step
-    return None
+    return URGENT_STEP_S if failing < timedelta(seconds=sum(LADDER_S)) else None
 
 
 def jittered(wait: timedelta, rng: Random) -> timedelta:

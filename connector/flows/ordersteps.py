@@ -10,8 +10,9 @@ from connector.domain.order import Cancellation, Parcel, Step, Task
 from connector.domain.order_facts import FactKind, InvoiceTold, add_task, parcel_of, put_parcel
 from connector.domain.order_planner import tracking_digest
 from connector.domain.order_view import Act, Do
+from connector.flows.composing import preflight
 from connector.flows.orderwork import OrderWork
-from connector.flows.placing import place, preflight
+from connector.flows.placing import place
 from connector.flows.secrets import services_endpoint
 from connector.flows.setbacks import Again, Stuck
 from connector.sdk import AlreadyDone, Rejected, Unsupported

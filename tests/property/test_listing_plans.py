@@ -284,7 +284,7 @@ def _guarded(view: View, price: int) -> bool:
     return (floor is not None and price < floor) or (ceiling is not None and price > ceiling)
 
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=80, deadline=None)
 
 
 @MANY

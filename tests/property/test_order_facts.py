@@ -24,7 +24,7 @@ from connector.domain.order_facts import (
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 NUMBERS = ["NF-1", "nf-1 ", "NF 2", "NF  2", "3"]
-MANY = settings(max_examples=120, deadline=None)
+MANY = settings(max_examples=80, deadline=None)
 
 ORDER = Order(connection="c", ref="C-1", key="C-1", first_seen_at=NOW)
 

@@ -433,7 +433,7 @@ def _live(data: st.DataObject) -> tuple[Life, Rest]:
     return life, rest
 
 
-MANY = settings(max_examples=200, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 
 
 @MANY

@@ -20,7 +20,7 @@ from connector.domain.pricing import (
     tax_total,
 )
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=80, deadline=None)
 
 
 @st.composite

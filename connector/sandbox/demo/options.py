@@ -27,6 +27,8 @@ class DemoOptions:
     keep: Path | None = None
     json_file: Path | None = None
     adapter: str = "demo"
+    kill_every_s: float = 4.0
+    """Real seconds between two kills, where the hub is killed."""
 
     @property
     def share(self) -> float:

@@ -130,7 +130,9 @@ class Demo:
         if not self._options.kills:
             return None
         dice = Random(self._options.seed + 5)  # noqa: S311 - a demo's dice
-        return asyncio.get_running_loop().create_task(torment(hub, dice))
+        return asyncio.get_running_loop().create_task(
+            torment(hub, dice, self._options.kill_every_s)
+        )
 
     async def _settle(self, stage: Stage, hub: HubProcess, day: Day) -> tuple[Books, list[Finding]]:
         """Wait until all holds several times in a row, or for as long as patience lasts."""

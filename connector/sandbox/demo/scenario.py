@@ -139,10 +139,10 @@ def _listable(stage: Stage, sku: Sku, channel: int) -> bool:
     return bool(sku.images) and sku.free > 0 and stage.store.sellable(sku, channel)
 
 
-async def torment(hub: HubProcess, rng: Random) -> None:
-    """Kill the hub every few seconds and start it again."""
+async def torment(hub: HubProcess, rng: Random, every_s: float) -> None:
+    """Kill the hub about every ``every_s`` real seconds and start it again."""
     while True:
-        await asyncio.sleep(rng.uniform(2.5, 5.5))
+        await asyncio.sleep(every_s * rng.uniform(0.6, 1.4))
         await hub.kill()
         await asyncio.sleep(rng.uniform(0.0, 0.3))
         with suppress(HubError):

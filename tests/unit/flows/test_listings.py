@@ -322,7 +322,7 @@ async def test_a_silent_change_is_found_within_a_day_and_a_best_sellers_within_a
         await stage.settle(1.3 * HOUR)
         assert stage.shelf()[FIRST][0] == 9_000
         assert stage.shelf()["1002"][0] == PRICE
-        await stage.settle(1.3 * DAY)
+        await stage.settle(1.2 * DAY)
         assert stage.shelf()["1002"][0] == 9_000
 
 

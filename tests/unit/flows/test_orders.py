@@ -460,8 +460,13 @@ async def _check_good_life(stage: Stage, ref: str) -> None:
 
 
 @SPOIL
-@pytest.mark.parametrize("operation", _STEPS)
-@APIS
+@pytest.mark.parametrize(
+    ("order_api", "operation"),
+    [
+        *(("integration", operation) for operation in _STEPS),
+        *(("classic", operation) for operation in _STEPS if operation.startswith("vtex")),
+    ],
+)
 @virtual
 async def test_a_lost_answer_at_any_step_is_looked_up_and_nothing_happens_twice(
     order_api: str, operation: str, spoiled: str
