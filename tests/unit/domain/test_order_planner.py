@@ -125,9 +125,14 @@ def test_acceptance_goes_before_placing_where_the_marketplace_wants_it(accept: S
     assert act(order(accept=accept)) is Act.PLACE
 
 
-@pytest.mark.parametrize("accept", [Step.DONE, Step.REFUSED, Step.UNSUPPORTED])
-def test_what_the_marketplace_has_not_released_is_not_placed(accept: Step):
-    at_rest(plan(order(market=market_order(needs_acceptance=True), accept=accept)))
+def test_what_the_marketplace_has_not_released_is_not_placed():
+    at_rest(plan(order(market=market_order(needs_acceptance=True), accept=Step.DONE)))
+
+
+@pytest.mark.parametrize("accept", [Step.REFUSED, Step.UNSUPPORTED])
+def test_what_cannot_be_accepted_is_a_persons_business(accept: Step):
+    waiting = order(market=market_order(needs_acceptance=True), accept=accept)
+    assert asked(waiting) == "accept-by-hand"
 
 
 @pytest.mark.parametrize("placement", [Placement.SENT, Placement.QUEUED])
