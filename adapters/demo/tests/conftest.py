@@ -1,6 +1,5 @@
 """A clock that tests move, the adapter wired to a simulated market, and a hub that takes notes."""
 
-
 import asyncio
 import heapq
 from dataclasses import dataclass, field

@@ -1,6 +1,5 @@
 """The adapter alone: recorded exchanges, rules, signatures, and what it declares."""
 
-
 import json
 import re
 from datetime import UTC, datetime

@@ -1,6 +1,5 @@
 """The adapter against the simulated market: listings, lots, partial failure, limits."""
 
-
 import pytest
 
 from connector.sdk import (

@@ -1,6 +1,5 @@
 """The adapter against the simulated market: sales, carts, payment, fulfilment."""
 
-
 from datetime import UTC, datetime
 
 import pytest

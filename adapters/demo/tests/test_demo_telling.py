@@ -1,6 +1,5 @@
 """The simulated market tells the hub: polling, webhooks, and its control API."""
 
-
 import json
 
 import pytest
