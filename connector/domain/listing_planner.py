@@ -77,10 +77,18 @@ def with_category(content: Content, rules: Rules) -> Content:
 
     The leaf category is tried first, then its parents, then the default.
     """
-    for category in (content.category_id, *reversed(content.category_path)):
-        if category and category in rules.categories:
-            return content.model_copy(update={"market_category": rules.categories[category]})
-    return content.model_copy(update={"market_category": rules.default_category})
+    category = _mapped_category(content, rules)
+    if category == content.market_category:
+        return content
+    return content.model_copy(update={"market_category": category})
+
+
+def _mapped_category(content: Content, rules: Rules) -> str:
+    if rules.categories:
+        for category in (content.category_id, *reversed(content.category_path)):
+            if category and category in rules.categories:
+                return rules.categories[category]
+    return rules.default_category
 
 
 def plan_listing(view: View) -> Plan:
@@ -335,4 +343,7 @@ def mapped(record: SkuRecord, rules: Rules) -> SkuRecord:
     """The record with its content's marketplace category filled in."""
     if record.content is None:
         return record
-    return record.model_copy(update={"content": with_category(record.content, rules)})
+    content = with_category(record.content, rules)
+    if content is record.content:
+        return record
+    return record.model_copy(update={"content": content})

@@ -49,8 +49,9 @@ class Peers:
     adapter: Adapter[Any]
     batch: BatchSize = field(default_factory=BatchSize)
     reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READING))
-    """Turns that read the catalog: calls are made in the order they are asked for, and if all turns
-    read at once, all of them wait for their last read, and then none has many calls to make."""
+    """Most catalog reads that wait or run at once. Calls are made in the order they are asked for:
+    where all turns asked for all their reads at once, the simulation and the push that end one
+    turn would wait behind the reads of all others, and then all would end, and begin, together."""
 
     @property
     def market(self) -> Market:

@@ -69,8 +69,8 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
         if held.get(look.sku):
             look.update(sold_at=hub.now())
         record = look.listing.record
-        if record is not None:
-            look.update(record=mapped(record, connection.rules))
+        if record is not None and (now_mapped := mapped(record, connection.rules)) is not record:
+            look.update(record=now_mapped)
         view = View(
             listing=look.listing,
             rules=connection.rules,
