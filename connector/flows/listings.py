@@ -128,7 +128,8 @@ async def _settle(hub: Hub, look: Look, writes: Sequence[Write]) -> None:
         hub.metrics.count("leases_lost_total", context=Context.LISTINGS)
     except Conflict:
         # Somebody else wrote the listing: look again, on top of what they saved.
-        retry = Failed(hub.now(), look.claim.priority, "written by another", counts=False)
+        soon = hub.now() + timedelta(seconds=hub.rng.uniform(0.2, 1))
+        retry = Failed(soon, look.claim.priority, "written by another", counts=False)
         await _try_commit(hub, [Settle(look.claim, retry)])
 
 

@@ -66,8 +66,7 @@ async def _one(work: OrderWork) -> None:
         settlement = _fail(work, error)
     except Conflict:
         # Somebody else saved the order: look again on top of what they saved, change nothing.
-        again = Failed(work.hub.now(), Priority.URGENT, "written by another", counts=False)
-        await _commit(work, again, only_settle=True)
+        await _commit(work, _again(work), only_settle=True)
         return
     await _commit(work, settlement)
 
@@ -81,8 +80,13 @@ async def _commit(work: OrderWork, settlement: Settlement, *, only_settle: bool 
         work.hub.metrics.count("leases_lost_total", context=Context.ORDERS)
     except Conflict:
         if not only_settle:
-            again = Failed(work.hub.now(), Priority.URGENT, "written by another", counts=False)
-            await _commit(work, again, only_settle=True)
+            await _commit(work, _again(work), only_settle=True)
+
+
+def _again(work: OrderWork) -> Failed:
+    """In a moment, not at once: whoever is writing it may be about to do so again."""
+    soon = work.hub.now() + timedelta(seconds=work.hub.rng.uniform(0.2, 1))
+    return Failed(soon, Priority.URGENT, "written by another", counts=False)
 
 
 def _fail(work: OrderWork, error: Exception) -> Settlement:

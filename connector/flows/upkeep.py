@@ -54,7 +54,7 @@ async def _one(hub: Hub, connection: Connection, claim: Claim) -> None:
     except (*PEER_ERRORS, Stuck, Again) as error:
         settlement = settle_setback(claim, setback(error), hub.now(), hub.rng)
     except Conflict:
-        settlement = Finished(hub.now())
+        settlement = Finished(hub.now() + timedelta(seconds=1))
     try:
         await hub.store.commit([Settle(claim, settlement)])
     except LeaseLost:
