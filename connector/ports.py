@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -295,4 +295,3 @@ class Metrics(Protocol):
 
 
 Json = dict[str, Any]
-Headers = Mapping[str, str]

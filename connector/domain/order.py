@@ -104,7 +104,6 @@ class Cancellation(Value):
     in_market: Step = Step.NO
     returned: Step = Step.NO
     """Return invoice, where VTEX had already invoiced."""
-    receipt: str = ""
 
 
 class Task(Value):
@@ -169,8 +168,6 @@ class Order(Value):
     accept: Step = Step.NO
     parcels: tuple[Parcel, ...] = ()
     cancellation: Cancellation | None = None
-    cancel_answered: bool = False
-    """VTEX's cancel callback got a receipt."""
     fob: Shared = Shared()
     tasks: tuple[Task, ...] = ()
     reasons: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from connector.domain.marketorder import MarketStatus, Tracking
+from connector.domain.marketorder import MarketStatus, Shipment, Tracking
 from connector.domain.order import (
     CancelSide,
     Order,
@@ -269,6 +269,11 @@ def tracking_digest(tracking: Tracking) -> str:
     return f"{tracking.courier}|{tracking.number}|{tracking.url}"
 
 
+def shipment_digest(shipment: Shipment) -> str:
+    """What VTEX is told of the marketplace's own parcel; told again when it changes."""
+    return f"{shipment.courier}|{shipment.tracking_number}|{shipment.tracking_url}"
+
+
 def _returned_by_seller(view: OrderView) -> Decision | None:
     """Goods that came back are refunded on the marketplace, by a person."""
     ours = view.order.vtex.return_numbers if view.order.vtex else ()
@@ -291,8 +296,7 @@ def _share(view: OrderView) -> Decision | None:
     if not number:
         return None
     shipment = order.market.shipment
-    news = f"{shipment.courier}|{shipment.tracking_number}|{shipment.tracking_url}"
-    if shipment.tracking_number and order.fob.tracking != news:
+    if shipment.tracking_number and order.fob.tracking != shipment_digest(shipment):
         return Do(Act.SHARE_TRACKING, number)
     if shipment.delivered_at is not None and open_step(order.fob.delivered_step):
         return Do(Act.SHARE_DELIVERED, number)

@@ -8,7 +8,7 @@ from connector.domain.entries import Direction, Operation, Status
 from connector.domain.marketorder import Invoice
 from connector.domain.order import Cancellation, Parcel, Step, Task
 from connector.domain.order_facts import FactKind, InvoiceTold, add_task, parcel_of, put_parcel
-from connector.domain.order_planner import tracking_digest
+from connector.domain.order_planner import shipment_digest, tracking_digest
 from connector.domain.order_view import Act, Do
 from connector.flows.composing import preflight
 from connector.flows.orderwork import OrderWork
@@ -277,7 +277,7 @@ async def _share_tracking(work: OrderWork, do: Do) -> None:
         url=shipment.tracking_url,
         dispatched_at=shipment.shipped_at,
     )
-    news = f"{shipment.courier}|{shipment.tracking_number}|{shipment.tracking_url}"
+    news = shipment_digest(shipment)
     work.update(
         fob=work.order.fob.model_copy(update={"tracking": news, "tracking_step": Step.DONE})
     )
