@@ -66,7 +66,11 @@ class DemoAdapter(Adapter[DemoSettings]):
     title = "Demo Market"
     settings_model = DemoSettings
     app_settings_model = DemoAppSettings
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {
+        Capability.ATTRIBUTES,
+        Capability.PREDICT,
+        Capability.TOKENS,
+    }
     # A little below what Demo Market allows, for both ends round time differently.
     limits = (
         Limit(Scope.CONNECTION, rate=18, burst=30),

@@ -137,6 +137,9 @@ class MarketOrder(Value):
     cancel_reason: str = ""
     partly_cancelled: bool = False
     """Some units were cancelled: VTEX cannot be told, a person must act."""
+    attention: tuple[str, ...] = ()
+    """What a person must see to on the marketplace (a claim, a partial refund, a dispute), in
+    words without personal data; each is told once."""
 
 
 class Invoice(Value):

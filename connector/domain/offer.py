@@ -30,6 +30,16 @@ class Attribute(Value):
     variation: bool = False
 
 
+class MarketAttribute(Value):
+    """A specification in the marketplace's own words, filled by the connection's mapping."""
+
+    id: str
+    values: tuple[str, ...]
+    value_ids: tuple[str, ...] = ()
+    """Ids of ``values`` where the marketplace has a list of them."""
+    unit: str = ""
+
+
 class Content(Value):
     """Everything a marketplace shows of a SKU, but price and stock."""
 
@@ -47,6 +57,7 @@ class Content(Value):
     market_category: str = ""
     """Category on the marketplace, filled by the connection's mapping."""
     attributes: tuple[Attribute, ...] = ()
+    market_attributes: tuple[MarketAttribute, ...] = ()
     package: Dimensions = Dimensions()
     measurement_unit: str = "un"
     unit_multiplier: float = 1.0

@@ -23,7 +23,7 @@ from connector.drivers.breakers import Breakers
 from connector.drivers.guard import Guard, Refused, is_public
 from connector.drivers.limiter import Limiter, Rule
 from connector.ports import Metrics
-from connector.sdk.adapter import Limit, Scope
+from connector.sdk.values import Limit, Scope
 
 _log = structlog.get_logger(__name__)
 

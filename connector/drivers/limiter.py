@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from connector.domain.clock import Clock
 from connector.domain.http import Held
 from connector.domain.limits import BACKGROUND, BACKGROUND_SHARE, decide
-from connector.sdk.adapter import Limit
+from connector.sdk.values import Limit
 
 MAX_WAIT_S = 5.0
 

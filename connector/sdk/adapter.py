@@ -3,182 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.domain.clock import Clock
-from connector.domain.http import Http, Request, Response
+from connector.domain.http import Http, Request
 from connector.domain.marketorder import Invoice, MarketOrder, Tracking
 from connector.domain.offer import Offer, PriceStock
-from connector.sdk.errors import (
-    AuthExpired,
-    RateLimited,
-    Rejected,
-    RetryLater,
-    Unsupported,
+from connector.sdk.values import (
+    METHODS,
+    AdapterSettings,
+    AppCall,
+    Capability,
+    Category,
+    CategoryAttribute,
+    CategoryGuess,
+    Consent,
+    Found,
+    Limit,
+    LotStatus,
+    OrderPage,
+    Outcomes,
+    Token,
 )
 
-
-class Capability(StrEnum):
-    """What a marketplace can do. Declared by the adapter, checked against its methods."""
-
-    CREATE = "listings.create"
-    CONTENT = "listings.content"
-    PRICE_STOCK = "listings.price-stock"
-    BLOCK = "listings.block"
-    DELETE = "listings.delete"
-    FIND = "listings.find"
-    LOTS = "listings.lots"
-    CATEGORIES = "categories"
-    WEBHOOK = "orders.webhook"
-    APP_WEBHOOK = "orders.app-webhook"
-    POLLING = "orders.polling"
-    ACCEPT = "orders.accept"
-    CANCEL = "orders.cancel"
-    INVOICE = "orders.invoice"
-    TRACKING = "orders.tracking"
-    DELIVERED = "orders.delivered"
-
-
-# Which method stands behind each capability; the order operations every adapter has are not here.
-METHODS: Mapping[Capability, str] = {
-    Capability.CREATE: "create",
-    Capability.CONTENT: "update_content",
-    Capability.PRICE_STOCK: "update_price_stock",
-    Capability.BLOCK: "block",
-    Capability.DELETE: "delete",
-    Capability.FIND: "find",
-    Capability.LOTS: "lot",
-    Capability.CATEGORIES: "categories",
-    Capability.WEBHOOK: "webhook",
-    Capability.APP_WEBHOOK: "app_webhook",
-    Capability.POLLING: "orders_since",
-    Capability.ACCEPT: "accept",
-    Capability.CANCEL: "cancel",
-    Capability.INVOICE: "send_invoice",
-    Capability.TRACKING: "send_tracking",
-    Capability.DELIVERED: "send_delivered",
-}
-
-
-class Scope(StrEnum):
-    """Whom a rate limit is counted for."""
-
-    APPLICATION = "application"
-    ACCOUNT = "account"
-    CONNECTION = "connection"
-    OPERATION = "operation"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """``rate`` calls per ``per_s`` seconds, at most ``burst`` at once.
-
-    ``operation`` limits the calls whose ``Request.operation`` it equals (Scope.OPERATION).
-    """
-
-    scope: Scope
-    rate: float
-    per_s: float = 1.0
-    burst: int = 1
-    operation: str = ""
-
-
-class AdapterSettings(BaseModel):
-    """A connection's settings for one marketplace; subclass it. SecretStr fields are encrypted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 S = TypeVar("S", bound=AdapterSettings)
-
-
-# --- outcomes -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The marketplace has it. ``market_id`` and ``url`` are told on creation."""
-
-    market_id: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class InLot:
-    """The marketplace took it into an asynchronous lot that is asked about later."""
-
-    lot_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The marketplace refused this item, for all these reasons."""
-
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TryAgain:
-    """The marketplace could not handle this item now."""
-
-    reason: str = ""
-    after_s: float = 0
-
-
-Outcome = Done | InLot | Refused | TryAgain
-Outcomes = Mapping[str, Outcome]
-"""Outcome per SKU. A SKU that is missing from it is asked about again, never assumed done."""
-
-
-@dataclass(frozen=True, slots=True)
-class LotStatus:
-    """How far a lot is: unsettled items are simply not in ``outcomes`` until ``finished``."""
-
-    finished: bool
-    outcomes: Outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A listing as the marketplace has it now."""
-
-    market_id: str
-    url: str = ""
-    price_minor: int | None = None
-    stock: int | None = None
-    blocked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A node of the marketplace's category tree."""
-
-    id: str
-    name: str
-    parent_id: str = ""
-    leaf: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPage:
-    """Keys of orders that changed, and where to go on. ``more`` asks for another page at once."""
-
-    keys: tuple[str, ...]
-    cursor: str
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AppCall:
-    """One thing an application-wide webhook says: ``tenant`` is matched with ``Adapter.tenant``."""
-
-    tenant: str
-    key: str
 
 
 # --- the adapter --------------------------------------------------------------------------------
@@ -207,11 +57,20 @@ class Adapter(Generic[S]):
     """The largest stock the marketplace takes; larger ones are cut."""
     poll_every_s: ClassVar[float] = 300
     """How often orders are polled."""
+    turn_size: ClassVar[int] = 0
+    """Most SKUs looked at together, where few large calls are better than many small ones (a
+    marketplace that takes one import a minute); 0: the hub's own batch size."""
+    lot_patience_s: ClassVar[float] = 86_400
+    """How long a lot may take before the hub stops believing in it and asks ``find``."""
 
-    def __init__(self, settings: S, http: Http, clock: Clock) -> None:
+    def __init__(
+        self, settings: S, http: Http, clock: Clock, app: AdapterSettings | None = None
+    ) -> None:
         self.settings = settings
         self.http = http
         self.clock = clock
+        self.app: Any = app
+        """The application's settings (``app_settings_model``), where the operator set them."""
 
     @classmethod
     def base_url(cls, settings: S) -> str:
@@ -267,6 +126,14 @@ class Adapter(Generic[S]):
         """The marketplace's category tree."""
         raise NotImplementedError
 
+    async def attributes(self, category_id: str) -> Sequence[CategoryAttribute]:
+        """What the marketplace wants to know of products in a category."""
+        raise NotImplementedError
+
+    async def predict_category(self, title: str) -> Sequence[CategoryGuess]:
+        """What the marketplace itself thinks a product of this title is, best first."""
+        raise NotImplementedError
+
     # Orders.
 
     def webhook(self, request: Request, now: datetime) -> Sequence[str]:
@@ -291,7 +158,10 @@ class Adapter(Generic[S]):
         raise NotImplementedError
 
     async def order(self, key: str) -> MarketOrder | None:
-        """Read one order, or the cart that ``key`` stands for; None where it does not exist."""
+        """Read one order, or the cart that ``key`` stands for; None where it does not exist.
+
+        Where the answer's key differs from ``key``, the hub goes on under the answer's.
+        """
         raise NotImplementedError
 
     async def accept(self, key: str) -> None:
@@ -314,6 +184,41 @@ class Adapter(Generic[S]):
         """Say that one invoice's parcel has arrived."""
         raise NotImplementedError
 
+    # Tokens (Capability.TOKENS; all three, or none). The hub keeps them sealed, refreshes one at a
+    # time per connection, saves a new one before its first use, and sends a request that met a 401
+    # once more with it.
+
+    @classmethod
+    def authorize_url(cls, app: Any, settings: S, consent: Consent) -> str:
+        """Where the merchant gives consent. ``app`` is an ``app_settings_model``."""
+        raise NotImplementedError
+
+    @classmethod
+    async def exchange_code(
+        cls, app: Any, settings: S, http: Http, code: str, consent: Consent
+    ) -> Token:
+        """Trade the code of a consent for the first token.
+
+        Raises:
+            AuthExpired: the code is not accepted.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    async def refresh_token(cls, app: Any, settings: S, http: Http, token: Token) -> Token:
+        """Trade the refresh token for a new token.
+
+        Raises:
+            AuthExpired: the grant is over: the merchant must give consent again.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def signed(cls, request: Request, token: Token) -> Request:
+        """The request with its credentials; a bearer token unless the marketplace differs."""
+        headers = {**request.headers, "authorization": f"Bearer {token.access.get_secret_value()}"}
+        return replace(request, headers=headers)
+
 
 def capability_gaps(adapter: type[Adapter[AdapterSettings]]) -> list[str]:
     """What an adapter declares but does not implement, and the other way round."""
@@ -328,31 +233,3 @@ def capability_gaps(adapter: type[Adapter[AdapterSettings]]) -> list[str]:
         if written and capability not in adapter.capabilities:
             gaps.append(f"has {method}() but does not declare {capability}")
     return gaps
-
-
-def expect(response: Response, *, ok: Sequence[int] = ()) -> Response:
-    """Pass a good answer through and turn any other into the error that fits its status.
-
-    ``ok`` lists further statuses that the caller wants to read itself.
-    """
-    status = response.status
-    if response.ok or status in ok:
-        return response
-    after = retry_after_s(response)
-    if status == 429:
-        raise RateLimited("the marketplace asks us to slow down", after_s=after)
-    if status in (401, 403):
-        raise AuthExpired("the marketplace does not accept the credentials")
-    if status in (404, 405, 501):
-        raise Unsupported(f"the marketplace has no such thing (HTTP {status})")
-    if status in (408, 425) or status >= 500:
-        raise RetryLater(f"the marketplace is unwell (HTTP {status})", after_s=after)
-    raise Rejected([f"the marketplace refused (HTTP {status}): {response.text[:300]}"])
-
-
-def retry_after_s(response: Response) -> float:
-    """The Retry-After header in seconds; 0 where it is missing or not a number."""
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "0")))
-    except ValueError:
-        return 0.0

@@ -14,6 +14,9 @@ STALE_STOCK_S = 300.0
 _LOOKS_PER_S = 40
 """Real second: the hub must not be busier with regular second looks than with the day itself."""
 
+_LONGEST_BACK_OFF_S = 17_280.0
+"""What nine failures in a row cost (the ladder's four hours, and a fifth): more do not fit a day."""
+
 
 @dataclass(frozen=True)
 class DemoOptions:
@@ -60,6 +63,13 @@ class DemoOptions:
         """Real seconds that everything may take to come to rest after the day."""
         slow = 45.0 if self.kills else 35.0
         return max(slow, 6 * self.recheck_s / self.time_scale)
+
+    @property
+    def calm_s(self) -> float:
+        """Real seconds it may take longer where nothing goes wrong any more: whoever failed often
+        enough in a row to be asked to wait for hours is then tried once more.
+        """
+        return 10.0 + _LONGEST_BACK_OFF_S / self.time_scale
 
     def call_faults(self) -> Faults:
         """Fresh fault switches for calls into a simulator."""

@@ -135,20 +135,27 @@ class Demo:
         )
 
     async def _settle(self, stage: Stage, hub: HubProcess, day: Day) -> tuple[Books, list[Finding]]:
-        """Wait until all holds several times in a row, or for as long as patience lasts."""
-        deadline = monotonic() + self._options.patience_s
+        """Wait until all holds, among faults at first, and then for a while without."""
         if self._options.kills:
             await hub.restart_if_down()
+        if not await self._all_holds(stage, hub, day, self._options.patience_s):
+            self._progress.enter("nothing fails any more")
+            stage.mend_things()
+            await self._all_holds(stage, hub, day, self._options.calm_s)
+        books = await with_parked(read_books(stage, day, hub), hub)
+        return books, judge(books)
+
+    async def _all_holds(self, stage: Stage, hub: HubProcess, day: Day, within_s: float) -> bool:
+        """Whether all holds several times in a row before patience is over."""
+        deadline = monotonic() + within_s
         in_a_row = 0
         while in_a_row < _IN_A_ROW and monotonic() < deadline:
             await asyncio.sleep(_LOOK_S)
-            books = read_books(stage, day, hub)
-            findings = judge(books)
+            findings = judge(read_books(stage, day, hub))
             held = sum(finding.ok for finding in findings)
             self._held = f"{held} of {len(findings)}"
             in_a_row = in_a_row + 1 if held == len(findings) else 0
-        books = await with_parked(read_books(stage, day, hub), hub)
-        return books, judge(books)
+        return in_a_row >= _IN_A_ROW
 
     def _report(
         self,

@@ -23,7 +23,7 @@ async def start(*arguments: str, temp: Path) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-async def finish(process: asyncio.subprocess.Process, within_s: float = 120) -> tuple[int, str]:
+async def finish(process: asyncio.subprocess.Process, within_s: float = 200) -> tuple[int, str]:
     try:
         async with asyncio.timeout(within_s):
             out, _ = await process.communicate()

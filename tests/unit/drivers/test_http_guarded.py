@@ -10,7 +10,7 @@ from aiohttp import web
 from connector.domain.http import Held, NotSent, Request
 from connector.drivers.guard import Guard, Refused
 from connector.drivers.http import _Resolver, _seconds
-from connector.sdk.adapter import Limit, Scope
+from connector.sdk.values import Limit, Scope
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from connector.domain.http import Held
 from connector.domain.limits import BACKGROUND, decide, in_background
 from connector.drivers.limiter import Limiter, Rule
 from connector.drivers.virtual_time import VirtualClock, run_virtual
-from connector.sdk.adapter import Limit, Scope
+from connector.sdk.values import Limit, Scope
 
 NOW = 1.8e9
 
