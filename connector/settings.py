@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,8 @@ WEBHOOK_SECRET = "webhook_path_secret"  # noqa: S105 - a setting's name, no secr
 """Key in an adapter's application settings: the secret in its application webhook's URL."""
 
 _SHORTEST_SECRET = 16
-_NOT_YET = {"mongodb": "sqlite:///", "mongodb+srv": "sqlite:///", "amqp": "memory://"}
+_STORES = ("sqlite", "mongodb", "mongodb+srv")
+_BROKERS = ("memory", "amqp", "amqps")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -90,18 +91,15 @@ def _public(value: str) -> str:
 
 
 def _store(value: str) -> str:
-    return _scheme(value, "sqlite", "sqlite:///connector.db")
+    return _scheme(value, _STORES, "sqlite:///connector.db or mongodb://host/connector")
 
 
 def _broker(value: str) -> str:
-    return _scheme(value, "memory", "memory://")
+    return _scheme(value, _BROKERS, "memory:// or amqp://user:password@host/vhost")
 
 
-def _scheme(value: str, known: str, example: str) -> str:
-    scheme = value.partition("://")[0]
-    if scheme in _NOT_YET:
-        raise ValueError(f"{scheme}:// is not in this version yet: use {_NOT_YET[scheme]}")
-    if scheme != known:
+def _scheme(value: str, known: tuple[str, ...], example: str) -> str:
+    if value.partition("://")[0] not in known or "://" not in value:
         raise ValueError(f"write {example}")
     return value
 
@@ -148,10 +146,19 @@ class Settings(BaseSettings):
 
     store_url: Annotated[str, AfterValidator(_store)] = Field(
         "sqlite:///connector.db",
-        description="the ledger: `sqlite:///relative.db` or `sqlite:////absolute/path.db`",
+        repr=False,
+        description=(
+            "the ledger: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or"
+            " `mongodb://host1,host2/database?replicaSet=rs0` (a replica set)"
+        ),
     )
     broker_url: Annotated[str, AfterValidator(_broker)] = Field(
-        "memory://", description="who hands out turns: `memory://` (in this process)"
+        "memory://",
+        repr=False,
+        description=(
+            "who hands out turns: `memory://` (in this process) or"
+            " `amqp://user:password@host/vhost` (RabbitMQ, for many processes)"
+        ),
     )
     public_url: Annotated[str, AfterValidator(_public)] = Field(
         "http://127.0.0.1:8080",
@@ -232,6 +239,16 @@ class Settings(BaseSettings):
             raise SettingsError("; ".join(problems))
         return list(self._warnings())
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the ledger is a file of this machine."""
+        return self.store_url.startswith("sqlite")
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes do the hub's work: what they may call is counted together."""
+        return not self.broker_url.startswith("memory")
+
     def tokens(self) -> tuple[AdminToken, ...]:
         """All admin tokens."""
         if self.admin_token is None:
@@ -244,6 +261,9 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             for key in self.secret_key.get_secret_value().split(","):
                 yield key.partition(":")[2].strip()
+        for url in (self.store_url, self.broker_url):
+            if (password := urlsplit(url).password) is not None:
+                yield from {password, unquote(password)}
         for secret in (self.admin_token, self.app_secret, *(t.token for t in self.admin_tokens)):
             if secret is not None:
                 yield secret.get_secret_value()

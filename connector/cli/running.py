@@ -85,7 +85,7 @@ def with_hub(work: Callable[[Hub], Awaitable[T]], action: Action | None = None) 
 
     async def opened() -> T:
         try:
-            async with open_hub(settings) as hub:
+            async with open_hub(settings, quiet=True) as hub:
                 if action is None:
                     return await work(hub)
                 async with audited(

@@ -40,11 +40,17 @@ def serve(role: Literal["all", "web", "worker"], adapters: tuple[str, ...]) -> N
 @click.command(
     "settings",
     short_help="Print the reference of all settings.",
-    epilog=examples("connector settings", "connector settings --json"),
+    epilog=examples("connector settings", "connector settings --new-key"),
 )
+@click.option("--new-key", is_flag=True, help="Only make a new key for CONNECTOR_SECRET_KEY.")
 @json_option
-def settings_(as_json: bool) -> None:
+def settings_(as_json: bool, new_key: bool) -> None:
     """Print every setting of the hub: its environment variable, default and meaning."""
+    if new_key:
+        from connector.bootstrap import generate_key  # noqa: PLC0415 - help needs no drivers
+
+        click.echo(generate_key())
+        return
     if not as_json:
         click.echo(reference_markdown())
         return

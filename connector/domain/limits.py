@@ -12,7 +12,7 @@ BACKGROUND: ContextVar[bool] = ContextVar("background", default=False)
 BACKGROUND_SHARE = 0.5
 """How much of an allowance sweep work may take while urgent work waits for it."""
 
-_ROUNDING_S = 1e-6
+ROUNDING_S = 1e-6
 """Sleeping exactly as long as told must be enough, however seconds of this century are rounded."""
 
 
@@ -37,6 +37,16 @@ def decide(
     interval = per_s / rate
     start = max(state, now)
     wait = start - now - interval * (burst - 1)
-    if wait > _ROUNDING_S:
+    if wait > ROUNDING_S:
         return state, wait
     return start + interval, 0.0
+
+
+def reserve(
+    state: float, now: float, calls: int, *, rate: float, per_s: float = 1.0, burst: int = 1
+) -> tuple[float, float]:
+    """Take ``calls`` at once; the new state and the moment from which all of them may be made."""
+    interval = per_s / rate
+    start = max(state, now)
+    at = start + interval * (calls - burst)
+    return start + interval * calls, max(now, at)

@@ -1,8 +1,9 @@
-"""The circuit breakers of all peers of a process."""
+"""The circuit breakers of all peers; several processes share what they know through ``Commons``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -11,54 +12,107 @@ from connector.domain import breaker
 from connector.domain.breaker import Breaker, Phase
 from connector.domain.clock import Clock
 from connector.domain.http import Held
+from connector.drivers.commons import BREAKER, Commons
+from connector.ports import StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
 OnChange = Callable[[str, Phase], None]
 
+_HEAR_S = 2.0
+"""How often a peer's shared state is read while it is being called."""
+_LOST_PROBE_S = 1.0
+
 
 class Breakers:
-    """Holds back calls to peers that are down; one log line when that begins and when it ends."""
+    """Holds back calls to peers that are down; one log line when that begins and when it ends.
 
-    def __init__(self, clock: Clock, *, on_change: OnChange | None = None) -> None:
+    Calls are counted by each process for itself. With ``commons``, one that finds a peer down
+    tells the others, and of all processes one sends the probe.
+    """
+
+    def __init__(
+        self, clock: Clock, *, on_change: OnChange | None = None, commons: Commons | None = None
+    ) -> None:
         self._clock = clock
         self._on_change = on_change
+        self._commons = commons
         self._states: dict[str, Breaker] = {}
+        self._heard: dict[str, tuple[float, int]] = {}
+        """When a peer's shared state was last read, and its version."""
 
     def state(self, peer: str) -> Breaker:
         """What is known about a peer."""
         return self._states.get(peer, Breaker())
 
-    def check(self, peer: str) -> None:
+    async def check(self, peer: str) -> None:
         """Raise Held where a call would be held back; takes no probe."""
-        _, wait = breaker.decide(self.state(peer), self._clock.now().timestamp())
+        await self._hear(peer)
+        _, wait = breaker.decide(self.state(peer), self._now())
         self._hold(peer, wait)
 
-    def enter(self, peer: str) -> None:
+    async def enter(self, peer: str) -> None:
         """Raise Held where the call must not go out now; otherwise it may be the probe."""
         state = self.state(peer)
-        decided, wait = breaker.decide(state, self._clock.now().timestamp())
+        decided, wait = breaker.decide(state, self._now())
         if decided is not state:
+            if not await self._tell(peer, decided):
+                self._hold(peer, _LOST_PROBE_S)  # another process sends it
             self._states[peer] = decided
         self._hold(peer, wait)
 
-    def note(self, peer: str, *, ok: bool, connected: bool = True) -> None:
+    async def note(self, peer: str, *, ok: bool, connected: bool = True) -> None:
         """Take note of how a call ended."""
         before = self.state(peer)
-        state = breaker.after(before, self._clock.now().timestamp(), ok, connected=connected)
-        if state.phase is Phase.CLOSED and state == Breaker():
+        state = breaker.after(before, self._now(), ok, connected=connected)
+        self._become(peer, state)
+        if state.phase is not before.phase:
+            await self._tell(peer, state)
+
+    def _become(self, peer: str, state: Breaker) -> None:
+        before = self.state(peer)
+        if state == Breaker():
             self._states.pop(peer, None)
         else:
             self._states[peer] = state
         # Half open and back to open is no news: the peer is down as it was.
-        if before.phase is Phase.CLOSED and state.phase is Phase.OPEN:
+        if before.phase is Phase.CLOSED and state.phase is not Phase.CLOSED:
             _log.warning("breaker_opened", peer=peer, cooldown_s=state.cooldown_s)
-        elif before.phase is Phase.HALF_OPEN and state.phase is Phase.CLOSED:
+        elif before.phase is not Phase.CLOSED and state.phase is Phase.CLOSED:
             _log.info("breaker_closed", peer=peer)
         else:
             return
         if self._on_change is not None:
             self._on_change(peer, state.phase)
+
+    async def _hear(self, peer: str) -> None:
+        """Learn from time to time what other processes found."""
+        when, _ = self._heard.get(peer, (0.0, 0))
+        if self._commons is None or self._now() < when + _HEAR_S:
+            return
+        with suppress(StoreUnavailable):
+            known, version = await self._commons.read(BREAKER, peer)
+            self._heard[peer] = self._now(), version
+            if not known:
+                return
+            shared, own = Breaker.load(known), self.state(peer)
+            if shared.phase is not own.phase or shared.phase is not Phase.CLOSED:
+                self._become(peer, shared)
+
+    async def _tell(self, peer: str, state: Breaker) -> bool:
+        """Tell the other processes; False where one of them was first."""
+        if self._commons is None:
+            return True
+        _, version = self._heard.get(peer, (0.0, 0))
+        with suppress(StoreUnavailable):
+            if not await self._commons.swap(BREAKER, peer, state.dump(), version):
+                self._heard.pop(peer, None)
+                return False
+            self._heard[peer] = self._now(), version + 1
+        return True
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
 
     def _hold(self, peer: str, wait: float) -> None:
         if wait > 0:

@@ -291,20 +291,20 @@ class HubHttp:
     async def _send(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
         pool, peer = self._pool, f"{self._scope} at {url.raw_host}"
         rules = self._rules(request.operation)
-        pool.breakers.check(peer)  # before waiting for an allowance that would be wasted
+        await pool.breakers.check(peer)  # before waiting for an allowance that would be wasted
         await pool.limiter.acquire(rules)
-        pool.breakers.enter(peer)
+        await pool.breakers.enter(peer)
         try:
             response = await pool.exchange(request, url, headers)
         except Refused:
             raise
         except HttpFailure as failure:
-            pool.breakers.note(peer, ok=False, connected=isinstance(failure, NoAnswer))
+            await pool.breakers.note(peer, ok=False, connected=isinstance(failure, NoAnswer))
             raise
-        pool.breakers.note(peer, ok=response.status not in _UNWELL)
+        await pool.breakers.note(peer, ok=response.status not in _UNWELL)
         until = self._asked_to_wait(response)
         if until is not None:
-            pool.limiter.pause(rules[-1].scope, until)
+            await pool.limiter.pause(rules[-1].scope, until)
         return response
 
     def _rules(self, operation: str) -> list[Rule]:

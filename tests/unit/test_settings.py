@@ -94,9 +94,8 @@ def test_secrets_are_not_shown(env):
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("STORE_URL", "mongodb://db/hub", "not in this version yet"),
         ("STORE_URL", "postgres://db", "sqlite:///"),
-        ("BROKER_URL", "amqp://mq", "not in this version yet"),
+        ("BROKER_URL", "amqp:mq", "amqp://"),
         ("BROKER_URL", "redis://mq", "memory://"),
         ("PUBLIC_URL", "hub.example", "https://hub.example.com"),
         ("PUBLIC_URL", "https://u:p@hub.example", "https://hub.example.com"),
@@ -177,3 +176,18 @@ def test_the_reference_names_every_setting():
         assert f"`CONNECTOR_{name.upper()}`" in text
         assert field.description
     assert text.endswith("\n")
+
+
+def test_what_the_urls_name_decides_how_the_hub_runs():
+    embedded = Settings()
+    assert embedded.embedded
+    assert not embedded.shared
+    grown = Settings(
+        store_url="mongodb://hub:p%40ss-word@db1,db2/connector?replicaSet=rs0",
+        broker_url="amqps://hub:other-secret@mq/hub",
+    )
+    assert not grown.embedded
+    assert grown.shared
+    assert {"p%40ss-word", "p@ss-word", "other-secret"} <= set(grown.secrets())
+    assert "p%40ss" not in repr(grown)
+    assert "other-secret" not in repr(grown)

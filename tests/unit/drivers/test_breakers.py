@@ -99,36 +99,36 @@ def test_it_survives_json(state):
     assert Breaker.load(json.loads(json.dumps(state.dump()))) == state
 
 
-def test_changes_are_told_once(clock):
+async def test_changes_are_told_once(clock):
     changes: list[tuple[str, Phase]] = []
     breakers = Breakers(clock, on_change=lambda peer, phase: changes.append((peer, phase)))
     with structlog.testing.capture_logs() as logs:
         for _ in range(30):
-            breakers.note("m", ok=False)
+            await breakers.note("m", ok=False)
         for _ in range(3):
             with pytest.raises(Held) as held:
-                breakers.check("m")
+                await breakers.check("m")
             assert (held.value.until - clock.now()).total_seconds() == pytest.approx(30)
             clock.move(30)
-            breakers.check("m")  # looking takes no probe
-            breakers.enter("m")
+            await breakers.check("m")  # looking takes no probe
+            await breakers.enter("m")
             with pytest.raises(Held):
-                breakers.enter("m")
-            breakers.note("m", ok=False)
+                await breakers.enter("m")
+            await breakers.note("m", ok=False)
             clock.move(breakers.state("m").cooldown_s - 30)
         clock.move(1000)
-        breakers.enter("m")
-        breakers.note("m", ok=True)
-        breakers.note("m", ok=True)
-        breakers.enter("m")
+        await breakers.enter("m")
+        await breakers.note("m", ok=True)
+        await breakers.note("m", ok=True)
+        await breakers.enter("m")
     assert changes == [("m", Phase.OPEN), ("m", Phase.CLOSED)]
     assert [log["event"] for log in logs] == ["breaker_opened", "breaker_closed"]
 
 
-def test_peers_are_apart(clock):
+async def test_peers_are_apart(clock):
     breakers = Breakers(clock)
     for _ in range(5):
-        breakers.note("a", ok=False, connected=False)
-    breakers.enter("b")
+        await breakers.note("a", ok=False, connected=False)
+    await breakers.enter("b")
     with pytest.raises(Held):
-        breakers.enter("a")
+        await breakers.enter("a")

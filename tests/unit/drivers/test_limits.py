@@ -130,7 +130,7 @@ def test_held_callers_are_told_to_come_behind_those_who_wait():
         await limiter.acquire([one])
         waiting = [asyncio.create_task(limiter.acquire([one])) for _ in range(10)]
         await asyncio.sleep(0)
-        limiter.pause("s", clock.now() + timedelta(seconds=4))
+        await limiter.pause("s", clock.now() + timedelta(seconds=4))
         with pytest.raises(Held) as held:
             await limiter.acquire([one])
         assert (held.value.until - clock.now()).total_seconds() == pytest.approx(4 + 10 * 0.5)
@@ -145,10 +145,10 @@ def test_a_pause_holds_everybody():
 
     async def main() -> None:
         limiter = Limiter(clock, max_wait_s=5)
-        limiter.pause("s", clock.now() + timedelta(seconds=3))
-        limiter.pause("s", clock.now() + timedelta(seconds=1))  # the later one holds
+        await limiter.pause("s", clock.now() + timedelta(seconds=3))
+        await limiter.pause("s", clock.now() + timedelta(seconds=1))  # the later one holds
         assert await take(limiter, clock, 1, Rule("s")) == [3]
-        limiter.pause("s", clock.now() + timedelta(seconds=60))
+        await limiter.pause("s", clock.now() + timedelta(seconds=60))
         with pytest.raises(Held) as held:
             await limiter.acquire([rule()])
         assert (held.value.until - clock.now()).total_seconds() == pytest.approx(60)

@@ -1,4 +1,4 @@
-"""Puts the hub together and runs it; the only file that knows drivers."""
+"""Runs the hub as a process: its servers and its workers, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Literal, Self
 
 import structlog
 from aiohttp import web
 
-from connector.domain.breaker import Phase
-from connector.domain.clock import Clock
+from connector.bootstrap.hub import open_hub
+from connector.bootstrap.keys import StartError
 from connector.drivers import logs
-from connector.drivers.breakers import Breakers
-from connector.drivers.clock import SystemClock
-from connector.drivers.http import HttpPool
-from connector.drivers.memory_broker import MemoryBroker
 from connector.drivers.metrics import PrometheusMetrics
-from connector.drivers.sqlite_schema import path_of
-from connector.drivers.sqlite_store import SqliteStore
-from connector.drivers.vault import AesVault, generate_key
-from connector.flows.hub import Hub, PeerBook
+from connector.flows.hub import Hub
 from connector.flows.turns import Workers
-from connector.peerbook import LivePeers
-from connector.ports import Broker, Metrics, Store, StoreUnavailable, Vault
-from connector.sdk.registry import AdapterRegistry, discover
 from connector.settings import Settings, SettingsError, host_port, unknown_names
 from connector.web.admin import AdminSite, Readiness
 from connector.web.public import PublicSite
@@ -44,153 +33,6 @@ _GRACE_S = 2.0
 """What is cut off after ``shutdown_s`` may still say so."""
 
 _log = structlog.get_logger(__name__)
-
-
-class StartError(Exception):
-    """The hub cannot start; the message says why and what to do."""
-
-
-async def show_pending(hub: Hub, metrics: PrometheusMetrics) -> None:
-    """Bring the gauges of the pending set up to date; asked for at every scrape."""
-    now = hub.now()
-    metrics.clear("pending_keys")
-    metrics.clear("pending_oldest_seconds")
-    for stats in await hub.store.pending_stats(now):
-        where, context = stats.connection, stats.context
-        counts = {"due": stats.due, "waiting": stats.waiting, "parked": stats.parked}
-        for state, count in counts.items():
-            metrics.gauge("pending_keys", count, connection=where, context=context, state=state)
-        age = (now - stats.oldest_due).total_seconds() if stats.oldest_due else 0
-        metrics.gauge("pending_oldest_seconds", max(0.0, age), connection=where, context=context)
-
-
-# --- the hub --------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def open_hub(
-    settings: Settings,
-    *,
-    store: Store | None = None,
-    broker: Broker | None = None,
-    clock: Clock | None = None,
-    vault: Vault | None = None,
-    metrics: Metrics | None = None,
-    registry: AdapterRegistry | None = None,
-    peers: PeerBook | None = None,
-) -> AsyncIterator[Hub]:
-    """Open a hub with the drivers that the settings name; whatever is handed in takes their place.
-
-    What is handed in is left open at the end.
-
-    Raises:
-        StartError: something cannot be opened.
-    """
-    async with AsyncExitStack() as closing:
-        clock = clock or SystemClock(settings.time_scale, settings.clock_epoch)
-        vault = vault or _open_vault(settings)
-        if store is None:
-            store = _open_store(settings, clock)
-            closing.push_async_callback(store.close)
-        if broker is None:
-            broker = MemoryBroker()
-            closing.push_async_callback(broker.close, drain_s=0)
-        metrics = metrics or PrometheusMetrics()
-        registry = registry or discover()
-        if peers is None:
-            pool = _open_pool(settings, clock, metrics)
-            closing.push_async_callback(pool.close)
-            peers = LivePeers(
-                pool=pool,
-                vault=vault,
-                registry=registry,
-                clock=clock,
-                concurrency=settings.concurrency,
-                limits=settings.limits,
-            )
-        hub = Hub(store, broker, clock, vault, metrics, registry, peers, settings.public_url)
-        hub.lease_s, hub.batch = settings.lease_s, settings.batch
-        hub.entries_days = settings.entries_days
-        closing.push_async_callback(hub.bell.close)
-        yield hub
-
-
-def _open_vault(settings: Settings) -> Vault:
-    try:
-        return AesVault(vault_keys(settings))
-    except (ValueError, OSError) as error:
-        raise StartError(f"CONNECTOR_SECRET_KEY: {error}") from error
-
-
-def _open_store(settings: Settings, clock: Clock) -> Store:
-    try:
-        return SqliteStore(settings.store_url, clock)
-    except (StoreUnavailable, ValueError, OSError) as error:
-        raise StartError(f"CONNECTOR_STORE_URL: {error}") from error
-
-
-def _open_pool(settings: Settings, clock: Clock, metrics: Metrics) -> HttpPool:
-    def show(peer: str, phase: Phase) -> None:
-        if isinstance(metrics, PrometheusMetrics):
-            metrics.gauge("breakers_open", float(phase is Phase.OPEN), peer=peer)
-
-    return HttpPool(
-        clock=clock,
-        metrics=metrics,
-        allow_hosts=settings.allow_hosts,
-        breakers=Breakers(clock, on_change=show),
-    )
-
-
-def vault_keys(settings: Settings) -> list[str]:
-    """The keys that seal secrets; where none is set, those of a file beside the store.
-
-    Raises:
-        StartError: the file is lost, or others may read it.
-    """
-    if settings.secret_key is not None:
-        keys = settings.secret_key.get_secret_value().split(",")
-        return [key.strip() for key in keys if key.strip()]
-    store = path_of(settings.store_url)
-    place = key_file(store)
-    used = store.exists() and store.stat().st_size > 0  # asked first: another process may start now
-    if not place.exists():
-        if used:
-            raise StartError(
-                f"{store} exists but its key does not: put {place} back, or set"
-                " CONNECTOR_SECRET_KEY to the key it was used with"
-            )
-        _make_key(place)
-    if place.stat().st_mode & 0o077:
-        raise StartError(f"others may read {place}: run chmod 600 {place}")
-    return place.read_text(encoding="ascii").split()
-
-
-def key_file(store: Path) -> Path:
-    """Where the key of an embedded store is kept."""
-    return store.with_name(f"{store.name}.key")
-
-
-def _make_key(place: Path) -> None:
-    """Make a key; of two processes that do so at once, one wins and both use its key."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f"{place.name}.{os.getpid()}")
-    part.touch(0o600)
-    part.write_text(f"{generate_key()}\n", encoding="ascii")
-    try:
-        os.link(part, place)  # whole or not at all, and never over another one
-    except FileExistsError:
-        return
-    finally:
-        part.unlink()
-    _log.warning(
-        "secret_key_made",
-        file=str(place),
-        note="CONNECTOR_SECRET_KEY is not set: keep a copy of this file, no secret opens without",
-    )
-
-
-# --- the process ----------------------------------------------------------------------------------
 
 
 async def serve(
@@ -369,3 +211,17 @@ class Process:
                 f"{setting}={address} cannot be used ({error.strerror}): is another hub running?"
             ) from error
         return sock
+
+
+async def show_pending(hub: Hub, metrics: PrometheusMetrics) -> None:
+    """Bring the gauges of the pending set up to date; asked for at every scrape."""
+    now = hub.now()
+    metrics.clear("pending_keys")
+    metrics.clear("pending_oldest_seconds")
+    for stats in await hub.store.pending_stats(now):
+        where, context = stats.connection, stats.context
+        counts = {"due": stats.due, "waiting": stats.waiting, "parked": stats.parked}
+        for state, count in counts.items():
+            metrics.gauge("pending_keys", count, connection=where, context=context, state=state)
+        age = (now - stats.oldest_due).total_seconds() if stats.oldest_due else 0
+        metrics.gauge("pending_oldest_seconds", max(0.0, age), connection=where, context=context)

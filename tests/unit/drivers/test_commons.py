@@ -1,0 +1,235 @@
+"""Several processes, one allowance and one view of who is down."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from connector.domain.breaker import COOLDOWN_S, Phase
+from connector.domain.http import Held
+from connector.domain.limits import decide, in_background, reserve
+from connector.drivers.breakers import Breakers
+from connector.drivers.commons import Commons, most_at_once
+from connector.drivers.limiter import Limiter, Rule
+from connector.drivers.memory_store import MemoryStore
+from connector.drivers.virtual_time import VirtualClock, run_virtual
+from connector.ports import StoreUnavailable
+from connector.sdk.values import Limit, Scope
+
+NOW = 1.8e9
+
+
+def rule(scope: str = "s", rate: float = 20, burst: int = 20, per_s: float = 1.0) -> Rule:
+    return Rule(scope, Limit(Scope.CONNECTION, rate, per_s=per_s, burst=burst))
+
+
+class Bucket:
+    """The peer's own count of calls."""
+
+    def __init__(self, clock: VirtualClock, rate: float, burst: int) -> None:
+        self.clock, self.rate, self.burst = clock, rate, burst
+        self.state, self.taken, self.refused = 0.0, 0, 0
+
+    def call(self) -> None:
+        now = self.clock.now().timestamp()
+        self.state, wait = decide(self.state, now, self.rate, 1.0, self.burst)
+        self.taken += wait == 0
+        self.refused += wait > 0
+
+
+def test_reserving_one_by_one_is_taking():
+    one, several = 0.0, 0.0
+    for count in (1, 3, 2, 5):
+        for _ in range(count):
+            one, wait = decide(one, NOW + 99, 10, 1.0, 20)
+            assert wait == 0
+        several, at = reserve(several, NOW + 99, count, rate=10, burst=20)
+        assert several == pytest.approx(one)
+        assert at == NOW + 99
+    assert reserve(several, NOW + 99, 20, rate=10, burst=20)[1] == pytest.approx(NOW + 99 + 1.1)
+
+
+def test_a_slice_is_small_beside_the_burst():
+    assert most_at_once(Limit(Scope.CONNECTION, 200, burst=200)) == 50
+    assert most_at_once(Limit(Scope.CONNECTION, 18, burst=30)) == 4
+    assert most_at_once(Limit(Scope.CONNECTION, 1, per_s=60)) == 1
+    assert most_at_once(Limit(Scope.CONNECTION, 200, burst=1)) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_processes_share_an_allowance_and_use_it_up(processes):
+    clock, seconds = VirtualClock(), 60.0
+    bucket = Bucket(clock, 20, 30)
+
+    async def caller(limiter: Limiter) -> None:
+        while True:
+            try:
+                await limiter.acquire([rule("quick", 500, 500), rule(rate=19.8, burst=20)])
+            except Held as held:
+                await clock.sleep((held.until - clock.now()).total_seconds())
+                continue
+            bucket.call()
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        limiters = [Limiter(clock, commons=Commons(store, clock)) for _ in range(processes)]
+        tasks = [asyncio.create_task(caller(one)) for one in limiters for _ in range(10)]
+        await clock.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run_virtual(main())
+    assert bucket.refused <= 0.005 * bucket.taken
+    assert bucket.taken >= 0.9 * 20 * seconds
+
+
+def test_a_slow_limit_is_one_call_a_minute_for_all_together():
+    clock = VirtualClock()
+    calls: list[float] = []
+
+    async def caller(limiter: Limiter) -> None:
+        while True:
+            try:
+                await limiter.acquire([rule(rate=1, per_s=60, burst=1)])
+            except Held as held:
+                await clock.sleep((held.until - clock.now()).total_seconds())
+                continue
+            calls.append(clock.now().timestamp())
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        limiters = [Limiter(clock, commons=Commons(store, clock)) for _ in range(3)]
+        tasks = [asyncio.create_task(caller(one)) for one in limiters for _ in range(3)]
+        await clock.sleep(1_800)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run_virtual(main())
+    gaps = [later - earlier for earlier, later in pairwise(calls)]
+    assert min(gaps) >= 59.5
+    assert len(calls) >= 27
+
+
+def test_a_pause_is_told_to_all():
+    clock = VirtualClock()
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        one, other = (Limiter(clock, commons=Commons(store, clock)) for _ in range(2))
+        limited, plain = [rule()], [Rule("plain")]
+        for rules in (limited, plain):
+            await other.acquire(rules)
+        for scope in ("s", "plain"):
+            await one.pause(scope, clock.now() + timedelta(seconds=60))
+        await clock.sleep(3)
+        for rules in (limited, plain):
+            with pytest.raises(Held) as held:
+                await other.acquire(rules)
+            assert (held.value.until - clock.now()).total_seconds() == pytest.approx(57, abs=0.1)
+        await clock.sleep(58)
+        for rules in (limited, plain):
+            await other.acquire(rules)
+
+    run_virtual(main())
+
+
+def test_sweeps_leave_room_in_a_slice_too():
+    clock = VirtualClock()
+    done = {"urgent": 0, "sweep": 0}
+
+    async def calls(limiter: Limiter, kind: str) -> None:
+        while True:
+            await limiter.acquire([rule(rate=20, burst=20)])
+            done[kind] += 1
+
+    async def main() -> None:
+        limiter = Limiter(clock, max_wait_s=999, commons=Commons(MemoryStore(clock), clock))
+        with in_background():
+            sweeps = [asyncio.create_task(calls(limiter, "sweep")) for _ in range(50)]
+        await clock.sleep(5)
+        urgent = [asyncio.create_task(calls(limiter, "urgent")) for _ in range(3)]
+        before = done["sweep"]
+        await clock.sleep(20)
+        for task in (*sweeps, *urgent):
+            task.cancel()
+        await asyncio.gather(*sweeps, *urgent, return_exceptions=True)
+        assert done["sweep"] - before <= 20 * 20 * 0.6
+        assert done["urgent"] >= 20 * 20 * 0.35
+
+    run_virtual(main())
+
+
+def test_without_a_ledger_nobody_calls():
+    clock = VirtualClock()
+
+    class Down(Commons):
+        async def read(self, kind, key):
+            raise StoreUnavailable("away")
+
+    async def main() -> None:
+        limiter = Limiter(clock, commons=Down(MemoryStore(clock), clock))
+        with pytest.raises(Held):
+            await limiter.acquire([rule()])
+        await limiter.pause("s", clock.now() + timedelta(seconds=60))
+
+    run_virtual(main())
+
+
+def test_a_peer_found_down_is_down_for_all_and_asked_by_one():
+    clock = VirtualClock()
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        all_ = [Breakers(clock, commons=Commons(store, clock)) for _ in range(4)]
+        for each in all_:
+            await each.check("p")
+        for _ in range(5):
+            await all_[0].note("p", ok=False, connected=False)
+        await clock.sleep(2.5)
+        for each in all_:
+            with pytest.raises(Held):
+                await each.check("p")
+        await clock.sleep(COOLDOWN_S)
+        probes = 0
+        for each in all_:
+            try:
+                await each.check("p")
+                await each.enter("p")
+            except Held:
+                continue
+            probes += 1
+            prober = each
+        assert probes == 1
+        await prober.note("p", ok=True)
+        await clock.sleep(2.5)
+        for each in all_:
+            await each.check("p")
+            await each.enter("p")
+            assert each.state("p").phase is Phase.CLOSED
+
+    run_virtual(main())
+
+
+def test_a_lost_probe_is_sent_by_another():
+    clock = VirtualClock()
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        one, other = (Breakers(clock, commons=Commons(store, clock)) for _ in range(2))
+        await one.check("p")
+        for _ in range(5):
+            await one.note("p", ok=False, connected=False)
+        await clock.sleep(COOLDOWN_S + 1)
+        await one.check("p")
+        await one.enter("p")  # and is killed
+        await clock.sleep(5)
+        with pytest.raises(Held):
+            await other.check("p")
+        await clock.sleep(20)
+        await other.check("p")
+        await other.enter("p")
+
+    run_virtual(main())
