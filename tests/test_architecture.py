@@ -50,7 +50,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("connector/cli/running.py", "connector.drivers.logs"): "logs before there is a hub",
     ("connector/cli/sim.py", "connector.drivers.clock"): "a simulator runs on the real clock",
     ("connector/sandbox/demo/stage.py", "connector.drivers.clock"): "so does the demo's",
-    ("connector/sandbox/demo/hubprocess.py", "connector.drivers.vault"): "a key for its hub",
+    ("connector/sandbox/demo/installation.py", "connector.drivers.vault"): "a key for its hub",
 }
 
 _NO_IO = {

@@ -18,6 +18,7 @@ from connector.sandbox.server import FAULT_LEVELS
         "connector demo",
         "connector demo --skus 2000 --orders 200 --faults hard --seed 7",
         "connector demo --json report.json --keep ./demo-run",
+        "connector demo --web 2 --workers 3 --store mongodb://... --broker amqp://...",
     ),
 )
 @click.option("--skus", type=click.IntRange(min=1), default=300, show_default=True,
@@ -37,6 +38,14 @@ from connector.sandbox.server import FAULT_LEVELS
               help="Any adapter that brings a simulator.")  # fmt: skip
 @click.option("--kill-every", type=click.FloatRange(min=0.5), default=4.0, show_default=True,
               help="Seconds between kills, with --faults hard.")  # fmt: skip
+@click.option("--web", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Web processes; 0: one process does everything.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Worker processes, with --web.")  # fmt: skip
+@click.option("--store", "store_url", default="", metavar="URL",
+              help="An empty MongoDB database, in place of the embedded ledger.")  # fmt: skip
+@click.option("--broker", "broker_url", default="", metavar="URL",
+              help="A RabbitMQ vhost, in place of the embedded broker.")  # fmt: skip
 def demo(  # noqa: PLR0917 - click passes them by keyword
     skus: int,
     orders: int,
@@ -47,6 +56,10 @@ def demo(  # noqa: PLR0917 - click passes them by keyword
     json_file: Path | None,
     adapter: str,
     kill_every: float,
+    web: int,
+    workers: int,
+    store_url: str,
+    broker_url: str,
 ) -> None:
     """Run a store, a marketplace and the hub between them, break things, and report.
 
@@ -64,5 +77,9 @@ def demo(  # noqa: PLR0917 - click passes them by keyword
         json_file=json_file,
         adapter=adapter,
         kill_every_s=kill_every,
+        web=web,
+        workers=workers,
+        store_url=store_url,
+        broker_url=broker_url,
     )
     sys.exit(asyncio.run(run_demo(options)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.sandbox.demo.books import Allowance, Books, Parked, SkuBook, vtex_book
-from connector.sandbox.demo.hubprocess import HubError, HubProcess
+from connector.sandbox.demo.installation import Installation
 from connector.sandbox.demo.merchant import Merchant
 from connector.sandbox.demo.scenario import Day
 from connector.sandbox.demo.stage import Stage
+from connector.sandbox.demo.supervised import HubError
 from connector.sandbox.vtexsim import Sku
 
 _ACT_S = 4.0
@@ -19,7 +20,7 @@ _UNDER_WAY_S = 0.35
 """Real seconds in which a number the hub was just sending arrives at the marketplace."""
 
 
-def read_books(stage: Stage, day: Day, hub: HubProcess) -> Books:
+def read_books(stage: Stage, day: Day, hub: Installation) -> Books:
     """Both sides' books as they stand now, without the hub's parked list."""
     store, merchant = stage.store, day.merchant
     return Books(
@@ -39,7 +40,7 @@ def read_books(stage: Stage, day: Day, hub: HubProcess) -> Books:
     )
 
 
-async def with_parked(books: Books, hub: HubProcess) -> Books:
+async def with_parked(books: Books, hub: Installation) -> Books:
     """The books with the hub's parked list, as ``connector parked list`` prints it."""
     try:
         rows = await hub.run_json("parked", "list", "--json")

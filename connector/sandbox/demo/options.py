@@ -15,7 +15,7 @@ _LOOKS_PER_S = 40
 """Real second: the hub must not be busier with regular second looks than with the day itself."""
 
 _LONGEST_BACK_OFF_S = 17_280.0
-"""What nine failures in a row cost (the ladder's four hours, and a fifth): more do not fit a day."""
+"""What nine failures in a row cost (four hours and a fifth): more of them do not fit a day."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class DemoOptions:
     adapter: str = "demo"
     kill_every_s: float = 4.0
     """Real seconds between two kills, where the hub is killed."""
+    store_url: str = ""
+    broker_url: str = ""
+    """An empty MongoDB database and a RabbitMQ vhost; empty: the embedded drivers."""
+    web: int = 0
+    workers: int = 0
+    """Processes of each role; 0: one process does it all."""
 
     @property
     def share(self) -> float:

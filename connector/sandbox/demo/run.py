@@ -7,7 +7,7 @@ import json
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 
 from connector.sandbox.demo.books import Books
-from connector.sandbox.demo.hubprocess import HubError, HubProcess
 from connector.sandbox.demo.inspect import read_books, with_parked
+from connector.sandbox.demo.installation import Installation
 from connector.sandbox.demo.invariants import Finding, judge
 from connector.sandbox.demo.options import DemoOptions
 from connector.sandbox.demo.oversell import excused
@@ -26,13 +26,17 @@ from connector.sandbox.demo.progress import Progress
 from connector.sandbox.demo.report import Report
 from connector.sandbox.demo.scenario import Day, load_catalog, torment
 from connector.sandbox.demo.stage import Stage, open_stage
+from connector.sandbox.demo.supervised import HubError
 from connector.sdk.testing.market import Paper
 
 _LOOK_S = 0.5
 _IN_A_ROW = 3
-_OURS = ("hub.db", "hub.db-wal", "hub.db-shm", "hub.log", "connection.json")
+_OURS = ("hub.db", "hub.db-wal", "hub.db-shm", "connection.json")
 """So often in a row all invariants must hold before the day counts as settled."""
 FAILED, REFUSED, STOPPED = 1, 2, 130
+
+Trouble = Callable[[Installation], Coroutine[Any, Any, None]]
+"""Something that goes on during the day and would go on for ever."""
 
 
 async def run_demo(options: DemoOptions) -> int:
@@ -74,12 +78,15 @@ async def _until_told_to_stop(work: Coroutine[Any, Any, Report]) -> Report | Non
 class Demo:
     """One run."""
 
-    def __init__(self, options: DemoOptions, console: Console) -> None:
+    def __init__(
+        self, options: DemoOptions, console: Console, troubles: Sequence[Trouble] = ()
+    ) -> None:
         self._options = options
+        self._troubles = [*troubles, *([self._killing] if options.kills else [])]
         self._progress = Progress(console, self._numbers)
         self._stage: Stage | None = None
         self._day: Day | None = None
-        self._hub: HubProcess | None = None
+        self._hub: Installation | None = None
         self._listed = 0
         self._held = ""
 
@@ -93,26 +100,27 @@ class Demo:
         async with AsyncExitStack() as closing:
             await closing.enter_async_context(self._progress.shown())
             stage = self._stage = await closing.enter_async_context(open_stage(self._options))
-            hub = self._hub = HubProcess(stage, place)
+            hub = self._hub = Installation(stage, place)
             closing.push_async_callback(hub.stop)
             day = self._day = Day(stage)
             closing.push_async_callback(day.close)
             await self._connect(stage, hub, place)
-            killer = self._kill_now_and_then(hub)
+            troubles = [asyncio.create_task(trouble(hub)) for trouble in self._troubles]
             try:
                 self._progress.enter("the catalog is loaded")
                 self._listed = await load_catalog(stage)
                 self._progress.enter("the shop is open")
                 await day.live()
             finally:
-                await _stopped(killer)
+                for trouble in troubles:
+                    await _stopped(trouble)
             self._progress.enter("the shop is closed; everything comes to rest")
             books, findings = await self._settle(stage, hub, day)
             if self._options.keep is not None:
                 _write_ledgers(stage, place)
             return self._report(stage, hub, books, findings, monotonic() - began)
 
-    async def _connect(self, stage: Stage, hub: HubProcess, place: Path) -> None:
+    async def _connect(self, stage: Stage, hub: Installation, place: Path) -> None:
         """Do what a merchant's operator does to be connected."""
         self._progress.enter("the hub starts")
         await hub.start()
@@ -126,18 +134,15 @@ class Demo:
         stage.break_things()
         await hub.run("sync", urls["id"])
 
-    def _kill_now_and_then(self, hub: HubProcess) -> asyncio.Task[None] | None:
-        if not self._options.kills:
-            return None
+    async def _killing(self, hub: Installation) -> None:
         dice = Random(self._options.seed + 5)  # noqa: S311 - a demo's dice
-        return asyncio.get_running_loop().create_task(
-            torment(hub, dice, self._options.kill_every_s)
-        )
+        await torment(hub, dice, self._options.kill_every_s)
 
-    async def _settle(self, stage: Stage, hub: HubProcess, day: Day) -> tuple[Books, list[Finding]]:
+    async def _settle(
+        self, stage: Stage, hub: Installation, day: Day
+    ) -> tuple[Books, list[Finding]]:
         """Wait until all holds, among faults at first, and then for a while without."""
-        if self._options.kills:
-            await hub.restart_if_down()
+        await hub.restart_if_down()
         if not await self._all_holds(stage, hub, day, self._options.patience_s):
             self._progress.enter("nothing fails any more")
             stage.mend_things()
@@ -145,7 +150,7 @@ class Demo:
         books = await with_parked(read_books(stage, day, hub), hub)
         return books, judge(books)
 
-    async def _all_holds(self, stage: Stage, hub: HubProcess, day: Day, within_s: float) -> bool:
+    async def _all_holds(self, stage: Stage, hub: Installation, day: Day, within_s: float) -> bool:
         """Whether all holds several times in a row before patience is over."""
         deadline = monotonic() + within_s
         in_a_row = 0
@@ -160,7 +165,7 @@ class Demo:
     def _report(
         self,
         stage: Stage,
-        hub: HubProcess,
+        hub: Installation,
         books: Books,
         findings: Sequence[Finding],
         duration_s: float,
@@ -250,6 +255,8 @@ def _place(options: DemoOptions) -> Iterator[Path]:
         options.keep.mkdir(parents=True, exist_ok=True)
         for name in _OURS:  # of an earlier run
             (options.keep / name).unlink(missing_ok=True)
+        for log in options.keep.glob("*.log"):
+            log.unlink()
         yield options.keep.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="connector-demo-") as place:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 
-from connector.sandbox.demo.hubprocess import HubError, HubProcess
+from connector.sandbox.demo.installation import Installation
 from connector.sandbox.demo.lives import Life
 from connector.sandbox.demo.merchant import Merchant
 from connector.sandbox.demo.plan import Deed, OrderPlan, plan_deeds, plan_orders
@@ -139,11 +139,8 @@ def _listable(stage: Stage, sku: Sku, channel: int) -> bool:
     return bool(sku.images) and sku.free > 0 and stage.store.sellable(sku, channel)
 
 
-async def torment(hub: HubProcess, rng: Random, every_s: float) -> None:
-    """Kill the hub about every ``every_s`` real seconds and start it again."""
+async def torment(hub: Installation, dice: Random, every_s: float) -> None:
+    """Kill a process of the hub about every ``every_s`` real seconds and start it again."""
     while True:
-        await asyncio.sleep(every_s * rng.uniform(0.6, 1.4))
-        await hub.kill()
-        await asyncio.sleep(rng.uniform(0.0, 0.3))
-        with suppress(HubError):
-            await hub.start()
+        await asyncio.sleep(every_s * dice.uniform(0.6, 1.4))
+        await hub.kill_one(dice)
