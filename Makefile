@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format docs clean
+.PHONY: help demo servers test bench lint format docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ $(VENV)/.dev: $(VENV)/.runtime
 demo: $(VENV)/.runtime ## live through a merchant's day against simulators, and prove the result
 	$(BIN)/connector demo
 
-test: $(VENV)/.dev ## run all tests
+servers: $(VENV)/.runtime ## obtain the RabbitMQ that tests run for themselves (nothing is installed)
+	@tests/servers/get.sh
+
+test: $(VENV)/.dev servers ## run all tests
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## measure, print the table, keep the JSON in benchmarks/results
@@ -38,8 +41,12 @@ format: $(VENV)/.dev ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.runtime ## write docs/settings.md from the settings model
+docs: $(VENV)/.runtime ## write what is generated: settings, each adapter's DOCS.md, the table of levels
 	$(BIN)/connector settings > docs/settings.md
+	for folder in adapters/*/quality.toml; do \
+		$(BIN)/connector adapter docs $$(basename $$(dirname $$folder)) --write || exit 1; \
+	done
+	$(BIN)/connector adapter table --write
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

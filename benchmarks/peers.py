@@ -150,6 +150,23 @@ def _write(world: World, operation: str, body: bytes) -> bytes:
     return json.dumps({"lot_id": None, "items": done}).encode()
 
 
+def _search(world: World, body: bytes) -> bytes:
+    """What the marketplace has of some SKUs."""
+    asked = [int(sku) for sku in json.loads(body)["seller_skus"]]
+    rows = [
+        {
+            "seller_sku": str(sku),
+            "listing_id": f"DM-{sku}",
+            "price": world.market[sku][0],
+            "currency": "BRL",
+            "stock": world.market[sku][1],
+        }
+        for sku in asked
+        if sku in world.market
+    ]
+    return json.dumps({"items": rows}).encode()
+
+
 _WRITES = {
     ("POST", "/v1/listings"): "create",
     ("PUT", "/v1/listings"): "content",
@@ -171,6 +188,9 @@ def answer(world: World, method: str, target: str, body: bytes) -> bytes | None:
     if operation:
         world.calls[operation] += 1
         return _write(world, operation, body)
+    if path == "/v1/listings/search":
+        world.calls["find"] += 1
+        return _search(world, body)
     world.calls["other"] += 1
     if path == _LIST:
         return _ids(world, query)

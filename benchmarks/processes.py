@@ -106,7 +106,7 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
     named = {f"CONNECTOR_{name}": text for name, text in settings.items()}
     return {
         **kept,
-        "PYTHONPATH": str(ROOT) + ":" + os.environ.get("XP", "") + ":" + os.environ.get("XP", ""),
+        "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         **named,
     }

@@ -7,22 +7,37 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from connector.domain import departures
 from connector.domain.clock import Clock
 from connector.domain.connection import Connection
-from connector.domain.http import Http, Request, Response
+from connector.domain.http import Http, HttpFailure, NotSent, Request, Response
 from connector.domain.pending import Context
 from connector.flows.connections import explain
 from connector.flows.hub import Peers
-from connector.ports import Vault
-from connector.sdk import Adapter, AdapterSettings, Limit, Scope
+from connector.flows.tokenbook import TokenBook
+from connector.flows.tokens import Current, Grant
+from connector.ports import Metrics, Store, Vault
+from connector.sdk import (
+    Adapter,
+    AdapterError,
+    AdapterSettings,
+    Capability,
+    Limit,
+    Misconfigured,
+    Scope,
+    Token,
+)
 from connector.sdk.registry import AdapterRegistry
 from connector.vtex.session import Session
 
 MOST_PEERS = 10_000
 """Peers kept at once; those not used for longest are built again when they are needed."""
+
+_UNAUTHORIZED = 401
 
 # Below what VTEX publishes (protocol 1.4): the store's own systems call it, too.
 VTEX_LIMITS = (
@@ -57,11 +72,62 @@ class Gated:
     async def send(self, request: Request) -> Response:
         """Send one request once there is room."""
         async with self._gate:
+            try:
+                response = await self._inner.send(request)
+            except HttpFailure as failure:
+                departures.failed(request, left=not isinstance(failure, NotSent))
+                raise
+        departures.answered(request, response)
+        return response
+
+
+class Signed:
+    """An ``Http`` that signs what goes to the marketplace with the connection's token.
+
+    A request that meets a 401 was not acted on: it is sent once more, with a newer token.
+    """
+
+    def __init__(
+        self, inner: Http, grant: Grant, adapter: type[Adapter[Any]], base_url: str
+    ) -> None:
+        self._inner = inner
+        self._grant = grant
+        self._adapter = adapter
+        self._origin = urlsplit(base_url)[:2]
+
+    async def send(self, request: Request) -> Response:
+        """Send one request, signed.
+
+        Raises:
+            NoGrant, RetryLater: there is no token now; besides what every ``Http`` raises.
+        """
+        if not self._ours(request.url):
             return await self._inner.send(request)
+        try:
+            token = await self._grant.current()
+        except (AdapterError, HttpFailure):
+            departures.failed(request, left=False)
+            raise
+        response = await self._send(request, token)
+        if response.status != _UNAUTHORIZED:
+            return response
+        newer = await self._grant.after_401(token)
+        return response if newer is None else await self._send(request, newer)
+
+    async def _send(self, request: Request, current: Current) -> Response:
+        return await self._inner.send(self._adapter.signed(request, current.token))
+
+    def _ours(self, url: str) -> bool:
+        """Whether it goes where the token is for: a file's address may lead anywhere."""
+        absolute = url.startswith(("http://", "https://"))
+        return not absolute or urlsplit(url)[:2] == self._origin
 
 
 class LivePeers:
-    """``flows.hub.PeerBook`` over a pool of HTTP clients."""
+    """``flows.hub.PeerBook`` over a pool of HTTP clients.
+
+    ``app_settings`` are the adapters' application settings by adapter.
+    """
 
     def __init__(
         self,
@@ -70,6 +136,9 @@ class LivePeers:
         vault: Vault,
         registry: AdapterRegistry,
         clock: Clock,
+        store: Store,
+        metrics: Metrics,
+        app_settings: Mapping[str, AdapterSettings] | None = None,
         concurrency: int = 8,
         limits: bool = True,
         most: int = MOST_PEERS,
@@ -78,6 +147,9 @@ class LivePeers:
         self._vault = vault
         self._registry = registry
         self._clock = clock
+        self._store = store
+        self._metrics = metrics
+        self._app_settings = dict(app_settings or {})
         self._concurrency = concurrency
         self._limits = limits
         self._most = most
@@ -112,7 +184,7 @@ class LivePeers:
             scope=f"{connection.id}/vtex",
             limits=self._scoped("vtex", VTEX_LIMITS, connection.account, connection.id),
         )
-        market = self._pool.peer(
+        unsigned = self._pool.peer(
             connection.adapter,
             base_url=adapter.base_url(settings),
             scope=f"{connection.id}/{connection.adapter}",
@@ -131,7 +203,33 @@ class LivePeers:
             app_key=self._open(connection.sealed_app_key, connection.id, "app_key"),
             app_token=self._open(connection.sealed_app_token, connection.id, "app_token"),
         )
-        return Peers(session, adapter(settings, Gated(market, gate), self._clock))
+        grant = self._grant(connection, adapter, settings, unsigned)
+        market: Http = Gated(unsigned, gate)
+        if grant is not None:
+            market = Signed(market, grant, adapter, adapter.base_url(settings))
+        app = self._app_settings.get(connection.adapter)
+        made = adapter(settings, market, self._clock, app)
+        return Peers(session, made, grant=grant, unsigned=unsigned)
+
+    def _grant(
+        self,
+        connection: Connection,
+        adapter: type[Adapter[Any]],
+        settings: AdapterSettings,
+        unsigned: Http,
+    ) -> Grant | None:
+        """The connection's access by tokens, where its marketplace gives some."""
+        if Capability.TOKENS not in adapter.capabilities:
+            return None
+        app = self._app_settings.get(connection.adapter)
+
+        async def refresh(token: Token) -> Token:
+            if app is None and adapter.app_settings_model is not None:
+                raise Misconfigured("CONNECTOR_ADAPTER_APP_SETTINGS does not name the adapter")
+            return await adapter.refresh_token(app, settings, unsigned, token)
+
+        book = TokenBook(self._store, self._vault, connection.id)
+        return Grant(book, connection.id, refresh, self._clock, self._metrics)
 
     def _settings(self, connection: Connection, adapter: type[Adapter[Any]]) -> AdapterSettings:
         sealed = connection.sealed_adapter_settings

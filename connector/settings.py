@@ -270,6 +270,13 @@ class Settings(BaseSettings):
         for app in self.adapter_app_settings.values():
             yield from (value for value in app.values() if isinstance(value, str))
 
+    def own_app_settings(self) -> dict[str, dict[str, Any]]:
+        """The adapters' own application settings: without the secrets in webhooks' URLs."""
+        return {
+            name: {key: value for key, value in app.items() if key != WEBHOOK_SECRET}
+            for name, app in self.adapter_app_settings.items()
+        }
+
     def _problems(self) -> Iterator[str]:
         if self.bind == self.admin_bind and not self.bind.endswith(":0"):
             yield f"{_env('bind')} and {_env('admin_bind')} are the same: give each its own port"

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 
 from adapters.demo import cart, wire
+from adapters.demo.described import ERRORS, FIELDS
 from connector.sdk import (
     Adapter,
     AdapterSettings,
@@ -18,6 +19,8 @@ from connector.sdk import (
     BadWebhook,
     Capability,
     Category,
+    CategoryAttribute,
+    CategoryGuess,
     Done,
     Found,
     Invoice,
@@ -56,7 +59,9 @@ class DemoSettings(AdapterSettings):
 class DemoAppSettings(AdapterSettings):
     """What all connections share: the application Demo Market knows the hub as."""
 
-    webhook_secret: SecretStr = Field(title="Application webhook secret")
+    webhook_secret: SecretStr = Field(
+        title="Application webhook secret", description="Demo Market, developer page."
+    )
 
 
 class DemoAdapter(Adapter[DemoSettings]):
@@ -66,11 +71,7 @@ class DemoAdapter(Adapter[DemoSettings]):
     title = "Demo Market"
     settings_model = DemoSettings
     app_settings_model = DemoAppSettings
-    capabilities = frozenset(Capability) - {
-        Capability.ATTRIBUTES,
-        Capability.PREDICT,
-        Capability.TOKENS,
-    }
+    capabilities = frozenset(Capability) - {Capability.TOKENS}
     # A little below what Demo Market allows, for both ends round time differently.
     limits = (
         Limit(Scope.CONNECTION, rate=18, burst=30),
@@ -78,6 +79,8 @@ class DemoAdapter(Adapter[DemoSettings]):
     )
     batch_size = 100
     max_stock = wire.MAX_STOCK
+    fields = FIELDS
+    errors = ERRORS
 
     @classmethod
     def base_url(cls, settings: DemoSettings) -> str:
@@ -167,6 +170,32 @@ class DemoAdapter(Adapter[DemoSettings]):
             if following in ("", page):
                 return list(found.values())
             page = following
+
+    async def attributes(self, category_id: str) -> Sequence[CategoryAttribute]:
+        """Read what a leaf wants to know; a category that takes no products wants nothing."""
+        path = f"/v1/categories/{_part(category_id)}/attributes"
+        response = await self._get(path, "attributes.read", ok=(404,))
+        return () if response.status == 404 else list(map(wire.attribute, wire.rows_of(response)))
+
+    async def predict_category(self, title: str) -> Sequence[CategoryGuess]:
+        """Ask Demo Market's predictor."""
+        query = {"title": title}
+        response = await self._get("/v1/predictor", "categories.predict", query=query)
+        return [
+            CategoryGuess(
+                category_id=str(row.get("category_id") or ""),
+                name=str(row.get("name") or ""),
+                score=float(row.get("score") or 0),
+            )
+            for row in wire.rows_of(response)
+        ]
+
+    async def category_by_ean(self, ean: str) -> str:
+        """Ask where Demo Market has a product."""
+        response = await self._get(f"/v1/products/{_part(ean)}", "products.read", ok=(404,))
+        if response.status == 404:
+            return ""
+        return str(wire.object_of(response).get("category_id") or "")
 
     # --- orders -----------------------------------------------------------------------------------
 

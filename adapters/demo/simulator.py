@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from adapters.demo.market.base import problem
 from adapters.demo.market.buying import NotPossibleError
-from adapters.demo.market.stall import Stall
 from adapters.demo.market.state import NotSold, SimCart, SimListing
+from adapters.demo.market.tricks import TrickSide
 from connector.sdk import Request, Response, json_response
 from connector.sdk.testing.simulator import route
 
 __all__ = ["DemoMarketSimulator"]
 
 
-class DemoMarketSimulator(Stall):
+class DemoMarketSimulator(TrickSide):
     """The marketplace with its control API; see the README for both."""
 
     @route("GET", "/_sim/listings")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from connector.sdk import (
     BadWebhook,
+    CategoryAttribute,
     Done,
     Found,
     InLot,
@@ -123,6 +124,25 @@ def rows_of(response: Response) -> list[dict[str, Any]]:
     return rows
 
 
+# --- categories ---------------------------------------------------------------------------------
+
+
+def attribute(row: Mapping[str, Any]) -> CategoryAttribute:
+    """One attribute of a category."""
+    values = (value for value in row.get("values") or () if isinstance(value, Mapping))
+    return CategoryAttribute(
+        id=_text(row.get("id")),
+        name=_text(row.get("name")) or _text(row.get("id")),
+        required=row.get("required") is True,
+        recommended=row.get("recommended") is True,
+        variation=row.get("variation") is True,
+        kind=_text(row.get("kind")),
+        max_length=int(row.get("max_length") or 0),
+        units=tuple(_text(unit) for unit in row.get("units") or ()),
+        values=tuple((_text(value.get("id")), _text(value.get("name"))) for value in values),
+    )
+
+
 # --- listings -----------------------------------------------------------------------------------
 
 
@@ -161,6 +181,7 @@ def terms_to_wire(terms: PriceStock) -> dict[str, Any]:
 def offer_to_wire(offer: Offer) -> dict[str, Any]:
     """A whole listing."""
     content = offer.content
+    mapped = [a.model_dump(mode="json") for a in content.market_attributes]
     return {
         **terms_to_wire(offer.terms),
         "product_id": content.product_id,
@@ -174,6 +195,7 @@ def offer_to_wire(offer: Offer) -> dict[str, Any]:
         "attributes": [a.model_dump(mode="json") for a in content.attributes],
         "package": content.package.model_dump(),
         "unit": {"measure": content.measurement_unit, "multiplier": content.unit_multiplier},
+        **({"market_attributes": mapped} if mapped else {}),
     }
 
 

@@ -16,9 +16,11 @@ from connector.drivers.limiter import Limiter
 from connector.drivers.memory_broker import MemoryBroker
 from connector.drivers.metrics import PrometheusMetrics
 from connector.drivers.sqlite_store import SqliteStore
+from connector.flows.app_settings import read_app_settings
 from connector.flows.hub import Hub, PeerBook
 from connector.peerbook import LivePeers
 from connector.ports import Broker, Metrics, Store, StoreUnavailable, Vault
+from connector.sdk import AdapterSettings
 from connector.sdk.registry import AdapterRegistry, discover
 from connector.settings import Settings
 
@@ -35,11 +37,11 @@ async def open_hub(
     registry: AdapterRegistry | None = None,
     peers: PeerBook | None = None,
     quiet: bool = False,
+    alone: bool = False,
 ) -> AsyncIterator[Hub]:
     """Open a hub with the drivers that the settings name; whatever is handed in takes their place.
 
-    What is handed in is left open at the end. ``quiet``: no broker is opened; the workers' sweeps
-    find what is marked.
+    What is handed in is left open at the end. ``quiet``: no broker; sweeps find what is marked.
 
     Raises:
         StartError: something cannot be opened.
@@ -56,7 +58,7 @@ async def open_hub(
             closing.push_async_callback(broker.close, drain_s=0)
         registry = registry or discover()
         if peers is None:
-            commons = Commons(store, clock) if settings.shared else None
+            commons = None if alone else Commons(store, clock)
             pool = _open_pool(settings, clock, metrics, commons)
             closing.push_async_callback(pool.close)
             peers = LivePeers(
@@ -64,12 +66,14 @@ async def open_hub(
                 vault=vault,
                 registry=registry,
                 clock=clock,
+                store=store,
+                metrics=metrics,
+                app_settings=_app_settings(settings, registry),
                 concurrency=settings.concurrency,
                 limits=settings.limits,
             )
         hub = Hub(store, broker, clock, vault, metrics, registry, peers, settings.public_url)
-        hub.lease_s, hub.batch = settings.lease_s, settings.batch
-        hub.entries_days = settings.entries_days
+        hub.lease_s, hub.batch, hub.entries_days = _measures(settings)
         closing.push_async_callback(hub.bell.close)
         yield hub
 
@@ -112,3 +116,14 @@ def _open_pool(
         limiter=Limiter(clock, commons=commons),
         breakers=Breakers(clock, on_change=show, commons=commons),
     )
+
+
+def _measures(settings: Settings) -> tuple[float, int, float]:
+    return settings.lease_s, settings.batch, settings.entries_days
+
+
+def _app_settings(settings: Settings, registry: AdapterRegistry) -> dict[str, AdapterSettings]:
+    try:
+        return read_app_settings(registry, settings.own_app_settings())
+    except ValueError as error:
+        raise StartError(f"CONNECTOR_ADAPTER_APP_SETTINGS: {error}") from error

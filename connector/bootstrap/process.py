@@ -97,7 +97,9 @@ class Process:
             sockets.append(self._taken(settings.bind, "CONNECTOR_BIND"))
         self._sockets = sockets
         metrics = PrometheusMetrics()
-        self._hub = await self._closing.enter_async_context(open_hub(settings, metrics=metrics))
+        alone = self._role == "all" and not settings.shared
+        opened = open_hub(settings, metrics=metrics, alone=alone)
+        self._hub = await self._closing.enter_async_context(opened)
         known = self._hub.registry.found
         for name in self._adapters or ():
             if name not in known:

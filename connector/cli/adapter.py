@@ -8,6 +8,7 @@ import click
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from connector.cli import adapter_kit
 from connector.cli.printing import (
     Columns,
     examples,
@@ -73,6 +74,10 @@ def show(name: str, as_json: bool) -> None:
     if application:
         click.echo("\nsettings of the application, shared by all connections:")
         print_table(application, columns, empty="none")
+
+
+for command in (adapter_kit.new, adapter_kit.check, adapter_kit.docs, adapter_kit.table):
+    adapter.add_command(command)
 
 
 def adapter_rows(registry: AdapterRegistry) -> list[Json]:

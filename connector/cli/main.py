@@ -9,6 +9,7 @@ import click
 from connector.cli.adapter import adapter
 from connector.cli.connection import connection
 from connector.cli.demo import demo
+from connector.cli.mapping import mapping
 from connector.cli.parked import parked
 from connector.cli.printing import examples
 from connector.cli.rows import listings, logs, orders
@@ -50,6 +51,7 @@ for command in (
     demo,
     listings,
     logs,
+    mapping,
     orders,
     parked,
     serve,

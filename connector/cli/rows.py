@@ -75,7 +75,7 @@ def orders(connection_id: str, state: str | None, after: str, limit: int, as_jso
         "VTEX": lambda row: f"{row['vtex_order_id']} {row['vtex_status']}".strip(),
         "TOTAL": lambda row: amount(row["total_minor"], row["currency"]),
         "CREATED": "created_at",
-        "TASKS": "open_tasks",
+        "TASKS": "tasks",
         "REASONS": "reasons",
     }
     print_table(rows, columns, empty="no orders")

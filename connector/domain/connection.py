@@ -79,6 +79,7 @@ class Purpose(StrEnum):
     SERVICES = "services"
     WEBHOOK = "webhook"
     LOGS = "logs"
+    MAPPER = "mapper"
 
 
 class UrlSecret(Value):

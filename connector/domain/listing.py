@@ -87,6 +87,14 @@ class Lot(Value):
     checks: int = 0
 
 
+class Vanished(Value):
+    """How often the marketplace has lately said that it no longer has a listing it confirmed."""
+
+    times: int
+    at: datetime
+    """The last time."""
+
+
 class ListingState(StrEnum):
     """Where a listing stands, for people and counts."""
 
@@ -134,3 +142,6 @@ class Listing(Value):
     """Digest of what the log last said, so that the same thing is not logged on every look."""
     sold_at: datetime | None = None
     """When it last was in an order: such listings are looked at more often (H-STK-03)."""
+    stages: int = 0
+    """Stages finished since the marketplace last confirmed something: bounded, see flows."""
+    vanished: Vanished | None = None

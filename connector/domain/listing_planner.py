@@ -44,6 +44,8 @@ class View:
     held: int = 0
     invalid: tuple[str, ...] = ()
     wanted: bool = True
+    unmapped: tuple[str, ...] = ()
+    """What of the content is not mapped to the marketplace's words, and where to map it."""
     sold: bool = False
     """The marketplace sold some since: its own stock is no longer what it confirmed."""
 
@@ -132,12 +134,15 @@ def _unsellable(view: View) -> tuple[Reason, ...]:
 
 
 def _content_reasons(view: View, content: Content) -> tuple[Reason, ...]:
-    reasons = [Reason(code="E1", text=text) for text in view.invalid]
-    if not content.market_category:
+    """What is not mapped first: the marketplace's own rules may only say the same again."""
+    texts = view.unmapped
+    if not content.market_category and not texts:
         path = "/".join(content.category_path) or content.category_id or "none"
-        text = f"category {path} of {content.title} (SKU {content.sku}) is not mapped"
-        reasons.append(Reason(code="E4", text=text))
-    return tuple(reasons)
+        texts = (f"category {path} of {content.title} (SKU {content.sku}) is not mapped",)
+    return (
+        *(Reason(code="E4", text=text) for text in texts),
+        *(Reason(code="E1", text=text) for text in view.invalid),
+    )
 
 
 def _price_reasons(view: View, commercial: Commercial) -> tuple[Reason, ...]:

@@ -137,6 +137,9 @@ class MarketOrder(Value):
     cancel_reason: str = ""
     partly_cancelled: bool = False
     """Some units were cancelled: VTEX cannot be told, a person must act."""
+    members: tuple[str, ...] = ()
+    """Keys of the orders that a cart consists of, where they can be told of by themselves (a
+    webhook names one of them): the hub makes sure that none is placed besides the cart."""
     attention: tuple[str, ...] = ()
     """What a person must see to on the marketplace (a claim, a partial refund, a dispute), in
     words without personal data; each is told once."""

@@ -181,6 +181,12 @@ class Order(Value):
     first_seen_at: datetime
     ended_at: datetime | None = None
     erased: bool = False
+    aliases: tuple[str, ...] = ()
+    """References that turned out to stand for this order; facts may have been told about them."""
+    rivals: tuple[str, ...] = ()
+    """Parts of this order that VTEX has by themselves: both placed would sell their units twice."""
+    merged_into: str = ""
+    """The order that the marketplace has made this one a part of, after VTEX was given it."""
 
     @property
     def placed(self) -> bool:

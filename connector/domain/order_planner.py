@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from datetime import datetime
 
-from connector.domain.marketorder import MarketStatus, Shipment, Tracking
+from connector.domain.marketorder import MarketOrder, MarketStatus, Shipment, Tracking
 from connector.domain.order import (
     CancelSide,
     Order,
@@ -74,6 +76,22 @@ def _cancelled_somewhere(order: Order) -> bool:
     return there or here
 
 
+def attention_tasks(order: Order, market: MarketOrder, now: datetime) -> list[Task]:
+    """A task for everything the marketplace wants a person to see to, and nobody was asked yet."""
+    asked = {task.id for task in order.tasks}
+    why = "the marketplace says so: see to it there"
+    tasks = [
+        Task(
+            id=f"attention-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+            what=text,
+            why=why,
+            since=now,
+        )
+        for text in dict.fromkeys(market.attention)
+    ]
+    return [task for task in tasks if task.id not in asked]
+
+
 # --- rules, in the order in which they are asked ------------------------------------------------
 
 
@@ -86,6 +104,14 @@ def _forgotten(view: OrderView) -> Decision | None:
     """Nobody will come back for it, and its buyer has a right to be forgotten."""
     order = view.order
     return Rest(view.now, ended=True) if view.now - order.first_seen_at > FORGET_AFTER else None
+
+
+def _attention(view: OrderView) -> Decision | None:
+    """What a person must see to on the marketplace, each once; everything else goes on."""
+    if view.order.market is None:
+        return None
+    news = attention_tasks(view.order, view.order.market, view.now)
+    return Do(Act.ASK, task=news[0]) if news else None
 
 
 def _partly_cancelled(view: OrderView) -> Decision | None:
@@ -155,6 +181,9 @@ def _cancelled_by_seller(view: OrderView) -> Decision | None:
     if order.market.status in {MarketStatus.SHIPPED, MarketStatus.DELIVERED}:
         why = f"the marketplace says {order.market.raw_status or order.market.status}"
         return _ask(view, "cancel-after-shipping", "cancelled in VTEX after it was shipped", why)
+    ended = order.vtex is not None and order.vtex.cancelled
+    if order.merged_into:
+        return Rest(view.now + view.watch, ended=ended)  # the whole it is a part of goes on
     if open_step(cancellation.in_market):
         if view.can.cancel:
             return Do(Act.CANCEL_MARKET)
@@ -164,8 +193,20 @@ def _cancelled_by_seller(view: OrderView) -> Decision | None:
         return _ask(
             view, "cancel-refused-there", "the marketplace refuses to cancel", cancellation.reason
         )
-    ended = order.vtex is not None and order.vtex.cancelled
     return Rest(view.now + view.watch, ended=ended)
+
+
+def _merged(view: OrderView) -> Decision | None:
+    """An order and a part of it are never placed both: their units would be sold twice."""
+    order = view.order
+    if order.placed:
+        return None
+    if order.merged_into:
+        return _wait_for_placement(view) or Rest(view.now + view.watch)
+    if not order.rivals or order.placement in {Placement.SENT, Placement.QUEUED}:
+        return None
+    why = f"{', '.join(order.rivals)} is in VTEX: cancel it there, or place the rest there"
+    return _ask(view, "merged", "the marketplace merged orders that VTEX was given", why)
 
 
 def _place(view: OrderView) -> Decision | None:
@@ -335,9 +376,11 @@ def _ask_aside(view: OrderView, task_id: str, what: str, why: str) -> Do | None:
 _RULES: tuple[Rule, ...] = (
     _not_known,
     _forgotten,
+    _attention,
     _cancelled_on_market,
     _cancelled_by_seller,
     _partly_cancelled,
+    _merged,
     _place,
     _accept,
     _authorize,

@@ -20,7 +20,10 @@ from connector.sdk.values import Limit
 
 MAX_WAIT_S = 5.0
 _SPEND_S = 0.3
-"""A slice that was not spent so soon is lost: later it would come on top of other slices."""
+"""A slice that was not spent so soon is lost: later it would come on top of other slices. Real
+seconds, like the time that asking for it takes."""
+_ASKING_S = 1.0
+"""Real seconds that a caller waits at least, where the allowance has to be asked for."""
 _HEAR_S = 2.0
 """How often a scope without a rate asks whether another process was told to pause."""
 
@@ -44,7 +47,8 @@ class _Scope:
     # Only where the allowance is shared:
     calls: int = 0
     calls_from: float = 0.0
-    """How many calls were taken, and from when they may be made."""
+    calls_until: float = 0.0
+    """How many calls were taken, and from when until when they may be made."""
     ask_at: float = 0.0
     """Not before this is the ledger asked again."""
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -69,6 +73,9 @@ class Limiter:
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._commons = commons
+        self._spend_s = clock.wall(_SPEND_S).total_seconds()
+        if commons is not None:
+            self._max_wait_s = max(max_wait_s, clock.wall(_ASKING_S).total_seconds())
         self._scopes: dict[str, _Scope] = {}
 
     async def acquire(self, rules: Sequence[Rule]) -> None:
@@ -135,7 +142,7 @@ class Limiter:
             scope.ask_at = self._now() + _HEAR_S
             return
         now = self._now()
-        if scope.calls and now <= scope.calls_from + _SPEND_S:
+        if scope.calls and now <= scope.calls_until:
             return
         if scope.paused_until > now + within_s:
             return
@@ -143,6 +150,7 @@ class Limiter:
         grant = await commons.take(rule.scope, rule.limit, wanted, within_s=max(0.0, within_s))
         scope.paused_until = max(scope.paused_until, grant.paused_until)
         scope.calls, scope.calls_from = grant.calls, grant.at
+        scope.calls_until = max(grant.at, self._now()) + self._spend_s
         scope.ask_at = grant.at
 
     def _take(self, rules: Sequence[Rule], scopes: Sequence[_Scope], *, background: bool) -> float:
@@ -205,7 +213,7 @@ def _spend(scope: _Scope, limit: Limit | None, now: float, *, background: bool) 
     wait = scope.calls_from - now
     if wait < ROUNDING_S:
         wait = 0.0
-    if scope.calls <= 0 or now > scope.calls_from + _SPEND_S:
+    if scope.calls <= 0 or now > scope.calls_until:
         wait = max(wait, scope.ask_at - now, 0.001)
     local = _decide(scope, limit, now, background=background) if background else None
     later = local.wait if local is not None and scope.urgent_waiting else 0.0

@@ -50,14 +50,36 @@ METRICS: dict[str, Metric] = {
     "claims_total": Metric(Kind.COUNTER, "Keys that were leased", _CONTEXT),
     "leases_lost_total": Metric(Kind.COUNTER, "Results that came too late", _CONTEXT),
     "parked_total": Metric(Kind.COUNTER, "Keys that wait for somebody's help", _CONTEXT),
+    # the broker
+    "broker_published_total": Metric(Kind.COUNTER, "Turns that RabbitMQ has taken", _CONTEXT),
+    "broker_publish_failures_total": Metric(
+        Kind.COUNTER, "Turns that could not be sent; sweepers ask again", ("reason",)
+    ),
+    "broker_turns_dropped_total": Metric(
+        Kind.COUNTER, "Messages that asked for what was under way already", ("reason",)
+    ),
+    "broker_unreadable_total": Metric(Kind.COUNTER, "Messages put aside unread", ("queue",)),
+    "broker_consumers_restored_total": Metric(
+        Kind.COUNTER, "Consumers that were lost and made anew", ("queue",)
+    ),
+    "broker_queues_remade_total": Metric(
+        Kind.COUNTER, "Queues that did not answer and were made anew", ("queue",)
+    ),
+    "broker_connections_lost_total": Metric(Kind.COUNTER, "Lost connections to RabbitMQ", ("use",)),
     # work
     "catalog_reads_total": Metric(Kind.COUNTER, "Reads of catalogue content"),
     "simulations_total": Metric(Kind.COUNTER, "Fulfilment simulations"),
     "simulated_skus_total": Metric(Kind.COUNTER, "SKUs in fulfilment simulations"),
     "relist_differences_total": Metric(Kind.COUNTER, "SKUs that came or went unannounced"),
+    "category_trees_changed_total": Metric(
+        Kind.COUNTER, "Category trees of marketplaces that changed", ("adapter",)
+    ),
     "pushes_total": Metric(Kind.COUNTER, "Listing calls to marketplaces", ("action",)),
     "pushed_skus_total": Metric(Kind.COUNTER, "SKUs in listing calls", ("action",)),
     "order_steps_total": Metric(Kind.COUNTER, "Steps of orders", ("step",)),
+    "token_refreshes_total": Metric(
+        Kind.COUNTER, "Refreshes of marketplaces' tokens by how they ended", ("outcome",)
+    ),
     # the way out
     "http_calls_total": Metric(
         Kind.COUNTER, "Calls to peers by how they ended", ("peer", "operation", "outcome")

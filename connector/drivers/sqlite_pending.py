@@ -20,7 +20,7 @@ from connector.domain.pending import (
     Parked,
     Priority,
 )
-from connector.drivers.sqlite_schema import from_micros, to_micros
+from connector.drivers.micros import from_micros, to_micros
 from connector.ports import LeaseLost, Settle
 
 PARKED, LET_GO = 1, 2

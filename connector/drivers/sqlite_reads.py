@@ -10,7 +10,7 @@ from datetime import datetime
 from connector.domain.entries import Direction, Entry, Operation
 from connector.domain.entries import Status as EntryStatus
 from connector.domain.pending import Context, PendingRow, Priority
-from connector.drivers.sqlite_schema import from_micros, to_micros
+from connector.drivers.micros import from_micros, to_micros
 from connector.ports import Document, Due, EntryQuery, Fact, PendingStats
 
 _AT_ONCE = 64

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
 from connector.ports import StoreUnavailable
 
 _PREFIX = "sqlite:///"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What is asked for, and what SQLite must answer. FULL: what was acknowledged survives a power cut.
 _PRAGMAS: tuple[tuple[str, str, object], ...] = (
@@ -196,14 +194,3 @@ def migrate(db: sqlite3.Connection) -> None:
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
-
-
-def to_micros(moment: datetime) -> int:
-    """A moment as stored: microseconds since 1970, UTC."""
-    since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def from_micros(micros: int) -> datetime:
-    """A stored moment, aware, UTC."""
-    return _EPOCH + timedelta(microseconds=micros)

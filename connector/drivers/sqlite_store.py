@@ -18,7 +18,8 @@ from connector.domain.pending import Claim, Context, PendingRow
 from connector.drivers import sqlite_pending as pending
 from connector.drivers import sqlite_reads as reads
 from connector.drivers import sqlite_writes as writing
-from connector.drivers.sqlite_schema import connect, create, path_of, to_micros
+from connector.drivers.micros import to_micros
+from connector.drivers.sqlite_schema import connect, create, path_of
 from connector.ports import (
     Document,
     Due,

@@ -8,8 +8,8 @@ from typing import Any
 
 from connector.domain.entries import Entry
 from connector.domain.pending import Mark
+from connector.drivers.micros import to_micros
 from connector.drivers.sqlite_pending import settle, write_mark, write_marks
-from connector.drivers.sqlite_schema import to_micros
 from connector.ports import (
     Conflict,
     Drop,

@@ -17,6 +17,7 @@ from connector.flows.documents import ORDER
 from connector.flows.hub import Hub, Peers
 from connector.flows.secrets import opens
 from connector.flows.setbacks import PEER_ERRORS
+from connector.flows.tokens import Grant
 from connector.ports import Json
 from connector.sdk import AdapterError, RetryLater
 from connector.vtex.affiliates import Affiliate, get_affiliate, put_affiliate
@@ -368,7 +369,22 @@ async def _some_orders(checkup: _Checkup) -> Sequence[Order]:
 # --- the marketplace ------------------------------------------------------------------------------
 
 
+async def _check_token(checkup: _Checkup, grant: Grant) -> None:
+    """A token that has ended is refreshed first, as any call would."""
+    try:
+        await grant.current()
+    except PEER_ERRORS as error:
+        again = f"connector connection authorize {checkup.connection.id}"
+        checkup.failed("token", error, again)
+    else:
+        ends = (await grant.book.read()).kept.expires_at
+        told = f"the marketplace's token works until {ends:%Y-%m-%d %H:%M} UTC, then it is renewed"
+        checkup.found("token", True, told)
+
+
 async def _check_marketplace(checkup: _Checkup) -> None:
+    if checkup.peers.grant is not None:
+        await _check_token(checkup, checkup.peers.grant)
     mend = f"connector connection set {checkup.connection.id} adapter_settings.NAME=VALUE"
     try:
         name = await checkup.peers.adapter.check()

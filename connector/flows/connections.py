@@ -25,6 +25,7 @@ from connector.flows.documents import LISTING, ORDER, Saved, load_connection
 from connector.flows.erasure import erase_all_orders
 from connector.flows.hub import Hub
 from connector.flows.secrets import make_secret, prune, reveal, rotated
+from connector.flows.tokenbook import drop_token
 from connector.flows.upkeep_jobs import Job, periodic_jobs
 from connector.ports import Hold, Write
 from connector.sdk import AdapterSettings
@@ -230,6 +231,7 @@ async def set_state(
         await _check_removable(hub, saved.value, force=force)
         await _release_holds(hub, saved.value)
         await erase_all_orders(hub, saved.value)
+        await hub.store.commit([drop_token(connection_id)])
     changed = saved.value.model_copy(update={"state": state})
     marks: list[Write] = list(job_marks(hub, changed))
     if (saved.value.state is ConnectionState.DISABLED) != (state is ConnectionState.DISABLED):
@@ -290,7 +292,8 @@ async def rotate(
     """
     saved = await find(hub, connection_id)
     connection = await prune(hub.store, saved.value, hub.now())
-    for purpose in purposes:
+    had = {secret.purpose for secret in connection.secrets}
+    for purpose in had.intersection(purposes):
         connection = rotated(hub.vault, connection, purpose, hub.now(), overlap=overlap)
     if overlap:
         # Open orders carry the services secret: it outlives even a short overlap.

@@ -76,8 +76,10 @@ def _wordless(task: Task) -> Task:
 
 async def _erase(hub: Hub, saved: Saved[Order]) -> int:
     order = without_person(saved.value)
+    told_about = (order.ref, *order.aliases)
     try:
-        await hub.store.commit([put_order(saved, order), EraseFacts(order.connection, order.ref)])
+        facts = [EraseFacts(order.connection, ref) for ref in told_about]
+        await hub.store.commit([put_order(saved, order), *facts])
     except Conflict:
         return 0  # it is being worked on: tomorrow
     return 1

@@ -10,11 +10,15 @@ from typing import Any, Protocol
 
 from connector.domain.clock import Clock
 from connector.domain.connection import Connection
+from connector.domain.http import Http
 from connector.domain.listing_planner import Market
 from connector.domain.order_view import MarketAbility
 from connector.domain.pending import Context
 from connector.flows.bell import Bell
 from connector.flows.book import ConnectionBook
+from connector.flows.lotbook import LotBook
+from connector.flows.mapping_book import MappingBook
+from connector.flows.tokens import Grant
 from connector.ports import Broker, Metrics, Store, Turn, Vault
 from connector.sdk import Adapter, Capability
 from connector.sdk.registry import AdapterRegistry
@@ -52,6 +56,11 @@ class Peers:
     """Most catalog reads that wait or run at once. Calls are made in the order they are asked for:
     where all turns asked for all their reads at once, the simulation and the push that end one
     turn would wait behind the reads of all others, and then all would end, and begin, together."""
+    lots: LotBook = field(default_factory=LotBook)
+    grant: Grant | None = None
+    """Access by tokens, where the marketplace gives some."""
+    unsigned: Http | None = None
+    """The way to the marketplace without a token: to get one."""
 
     @property
     def market(self) -> Market:
@@ -114,10 +123,12 @@ class Hub:
     """How long log entries are kept."""
     bell: Bell = field(init=False)
     book: ConnectionBook = field(init=False)
+    mappings: MappingBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.bell = Bell(self.broker)
         self.book = ConnectionBook(self.store, self.clock)
+        self.mappings = MappingBook(self.store)
 
     def ring(self, connection: Connection, context: Context) -> None:
         """Ask for a turn; the caller does not wait for it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector.domain.connection import Connection, ConnectionState, Rules
 from connector.domain.listing import Action, Listing, ListingState, SecondLook
-from connector.domain.listing_planner import View, mapped, plan_listing
+from connector.domain.listing_planner import View, plan_listing
 from connector.domain.offer import Offer, PriceStock
 from connector.domain.pending import (
     NO_HINT,
@@ -25,14 +26,16 @@ from connector.flows.channel import with_currency
 from connector.flows.documents import load_listings, put_listing
 from connector.flows.hub import Hub, Peers
 from connector.flows.look import Look, unhurried
-from connector.flows.pushing import check_lots, compare, push
+from connector.flows.lots import check_lots
+from connector.flows.mapping_book import Filling
+from connector.flows.pushing import PORTION, compare, push
 from connector.flows.reading import read
 from connector.flows.telling import tell_reasons, tell_setback
 from connector.ports import Conflict, Drop, LeaseLost, Settle, StoreUnavailable, Write
 
 _BEST_SELLER = timedelta(days=7)
 """A listing that was sold within this time counts as a best seller."""
-_LOT_CHECK_S = (5, 10, 20, 40, 60, 120, 300)
+_SOON = timedelta(seconds=1)
 
 
 async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
@@ -65,12 +68,13 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
     deciding = [look for look in looks if look.open]
     held = await hub.store.held(connection.account, [look.sku for look in deciding])
     market = peers.market
+    records = [look.listing.record for look in deciding]
+    contents = [record.content for record in records if record and record.content]
+    filling = await hub.mappings.filling(connection, peers, contents)
     async for look in unhurried(deciding):
         if held.get(look.sku):
             look.update(sold_at=hub.now())
-        record = look.listing.record
-        if record is not None and (now_mapped := mapped(record, connection.rules)) is not record:
-            look.update(record=now_mapped)
+        unmapped = _map(filling, look)
         view = View(
             listing=look.listing,
             rules=connection.rules,
@@ -78,10 +82,22 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
             now=hub.now(),
             held=held.get(look.sku, 0),
             invalid=tuple(_invalid(peers, look.listing)),
+            unmapped=unmapped,
             wanted=connection.state is not ConnectionState.DISABLED,
             sold=look.claim.hint.sold,
         )
         look.plan = plan_listing(view)
+
+
+def _map(filling: Filling, look: Look) -> tuple[str, ...]:
+    """Put the content into the marketplace's words; returns what is not mapped."""
+    record = look.listing.record
+    if record is None or record.content is None:
+        return ()
+    filled = filling(record.content)
+    if filled.content is not record.content:
+        look.update(record=record.model_copy(update={"content": filled.content}))
+    return filling.reasons(filled)
 
 
 def _invalid(peers: Peers, listing: Listing) -> list[str]:
@@ -100,7 +116,12 @@ def _invalid(peers: Peers, listing: Listing) -> list[str]:
 
 
 async def _settle_all(hub: Hub, connection: Connection, looks: Sequence[Look]) -> None:
-    """Settle all at once, which is quick; where that is refused, each by itself."""
+    """Settle many at once, which is quick; where that is refused, each by itself."""
+    for start in range(0, len(looks), PORTION):
+        await _settle_some(hub, connection, looks[start : start + PORTION])
+
+
+async def _settle_some(hub: Hub, connection: Connection, looks: Sequence[Look]) -> None:
     units = [(look, _ending(hub, connection, look)) async for look in unhurried(looks)]
     try:
         await hub.store.commit([write for _, unit in units for write in unit])
@@ -152,9 +173,13 @@ def _settlement(hub: Hub, connection: Connection, look: Look) -> Settlement:
     if look.setback is not None:
         return _settle_failure(hub, look, now)
     if look.waiting and look.listing.lot is not None:
-        checks = min(look.listing.lot.checks, len(_LOT_CHECK_S) - 1)
-        due = now + timedelta(seconds=_LOT_CHECK_S[checks])
-        return Finished(due, Priority.ECHO, look.claim.hint)
+        due = max(look.wait_until or now, now + _SOON)
+        # What was handed in just now takes the sales into account: once is enough.
+        hint = look.claim.hint if look.plan is None else replace(look.claim.hint, sold=False)
+        return Finished(due, Priority.ECHO, hint)
+    if look.again_s is not None:
+        due = now + timedelta(seconds=look.again_s)
+        return Finished(due, look.claim.priority, look.claim.hint)
     plan = look.plan
     if plan is None:
         return Finished(now + timedelta(minutes=5), look.claim.priority, look.claim.hint)

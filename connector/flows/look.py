@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from connector.domain.entries import Entry
-from connector.domain.listing import Listing
+from connector.domain.listing import Intent, Listing
 from connector.domain.listing_planner import Plan
 from connector.domain.pending import Claim
 from connector.domain.retry import Setback
@@ -31,6 +32,12 @@ class Look:
     """Set when something failed; the look is then settled without further steps."""
     waiting: bool = False
     """In an unsettled lot: nothing may be sent."""
+    wait_until: datetime | None = None
+    """There is no point in asking about the lot again before."""
+    again_s: float | None = None
+    """One stage is over: looked at again after so many seconds, which is no failure."""
+    doubt: Intent | None = None
+    """The intent, of an earlier look, that this look's own took the place of."""
     entries: list[Entry] = field(default_factory=list)
 
     @property
@@ -41,7 +48,7 @@ class Look:
     @property
     def open(self) -> bool:
         """Whether the look still goes on."""
-        return self.setback is None and not self.waiting
+        return self.setback is None and not self.waiting and self.again_s is None
 
     def update(self, **fields: Any) -> None:
         """Know something new about the listing."""

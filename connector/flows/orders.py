@@ -16,21 +16,29 @@ from connector.domain.order_facts import (
     InvoiceTold,
     ResultTold,
     Told,
+    add_task,
     cross_check,
     fold_facts,
     learn_parcel,
     parcel_of,
     put_parcel,
 )
-from connector.domain.order_planner import is_authorized, order_state, plan_order, tracking_digest
+from connector.domain.order_planner import (
+    attention_tasks,
+    is_authorized,
+    order_state,
+    plan_order,
+    tracking_digest,
+)
 from connector.domain.order_view import CANCELLING, Do, OrderView, Rest
 from connector.domain.pending import Claim, Context, Failed, Finished, Parked, Priority, Settlement
 from connector.domain.retry import settle_setback
+from connector.flows.aliases import follow, give_up, meet_parts
 from connector.flows.channel import with_currency
 from connector.flows.documents import Saved, load_orders
 from connector.flows.holds import reserved_at, update_holds
 from connector.flows.hub import Hub
-from connector.flows.intake import first_seen
+from connector.flows.intake import first_seen, order_mark
 from connector.flows.ordersteps import STEPS
 from connector.flows.orderwork import OrderWork
 from connector.flows.placing import absorb_result, found_in_vtex
@@ -42,6 +50,8 @@ _MOST_STEPS = 25
 """A turn that has not come to rest after so many steps goes on in another turn."""
 _UNKNOWN_FOR = timedelta(days=3)
 """How long callbacks about an order that the marketplace does not know are kept waiting."""
+_PARTS_S = timedelta(seconds=2)
+_CALM = timedelta(minutes=10)
 
 
 async def orders_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
@@ -107,21 +117,30 @@ async def _work(work: OrderWork) -> Settlement:
     work.facts = [Told(fact.seq, fact.kind, fact.body, fact.at) for fact in stored]
     if work.order.ended_at is not None:
         if not _news(work):
+            await _read_attention(work)
             return Finished(None)
         # Something came after the end: it is taken up again, and erased again later.
         work.update(ended_at=None, erased=False)
     work.order, results = fold_facts(work.order, work.facts)
     before = work.order.market
-    await _read_market(work)
+    if not await _read_market(work):
+        return Finished(None)
     if work.order.market is None:
         return await _unknown(work)
     await _read_vtex(work)
+    if await give_up(work):
+        return Finished(None)
     await _absorb_results(work, results)
     await update_holds(work, sold=_sold(before, work.order.market))
+    undecided = await meet_parts(work)
     await work.save()
+    if undecided:
+        return Finished(work.hub.now() + _PARTS_S, Priority.URGENT)
     rest = await _until_rest(work)
     if rest.ended:
         work.update(ended_at=work.hub.now())
+        if work.order.merged_into:
+            work.writes.append(order_mark(work.hub, work.connection, work.order.merged_into))
     await update_holds(work)
     return _settle(work, rest)
 
@@ -192,12 +211,17 @@ def _settle(work: OrderWork, rest: Rest) -> Settlement:
 # --- reading -------------------------------------------------------------------------------------
 
 
-async def _read_market(work: OrderWork) -> None:
+async def _read_market(work: OrderWork) -> bool:
+    """Read the marketplace's order; False where the key stands for another one and is given up."""
     if work.order.erased:
-        return
+        return True
     market = await work.peers.adapter.order(work.order.key)
+    if market is not None and market.key != work.order.key:
+        market = await follow(work, market)
+        if market is None:
+            return False
     if market is None:
-        return
+        return True
     work.update(market=market, market_read_at=work.hub.now())
     if market.status is MarketStatus.CANCELLED and work.order.cancellation is None:
         asked = Cancellation(
@@ -209,6 +233,25 @@ async def _read_market(work: OrderWork) -> None:
         work.update(cancellation=asked)
         _tell_cancelled(work)
     _absorb_market(work)
+    return True
+
+
+async def _read_attention(work: OrderWork) -> None:
+    """A claim may come long after the end: a person is asked, nothing else happens any more.
+
+    Nothing personal is kept again. A poll repeats itself; what it names is not read so often.
+    """
+    order, now = work.order, work.hub.now()
+    known = order.market_read_at is not None and now - order.market_read_at < _CALM
+    if work.saved.version == 0 or (known and work.claim.priority is not Priority.URGENT):
+        return
+    market = await work.peers.adapter.order(order.key)
+    if market is None or market.key != order.key:
+        return
+    work.update(market_read_at=now)
+    for task in attention_tasks(order, market, now):
+        work.order = add_task(work.order, task)
+        work.tell(f"{task.what}: {task.why}", status=Status.WARNING)
 
 
 def _tell_cancelled(work: OrderWork) -> None:

@@ -67,7 +67,8 @@ async def _accept(work: OrderWork, do: Do) -> None:
     if step is Step.DONE and not work.order.placed:
         # What the marketplace hid until now (the address, say) shows once it is accepted.
         market = await work.peers.adapter.order(work.order.key)
-        work.update(market=market or work.order.market)
+        if market is not None and market.key == work.order.key:
+            work.update(market=market)
     await work.save()
 
 

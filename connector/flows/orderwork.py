@@ -11,9 +11,9 @@ from connector.domain.order import Order
 from connector.domain.order_facts import Told
 from connector.domain.pending import Claim
 from connector.domain.personal import without_personal
-from connector.flows.documents import Saved, put_order
+from connector.flows.documents import ORDER, Saved, put_order
 from connector.flows.hub import Hub, Peers
-from connector.ports import Write
+from connector.ports import Drop, Write
 
 
 @dataclass
@@ -29,6 +29,8 @@ class OrderWork:
     facts: list[Told] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     """Entries, holds and marks that go along with the next save."""
+    forgotten: bool = False
+    """The key stands for another order: its document is dropped, not saved."""
 
     def update(self, **fields: Any) -> None:
         """Know something new about the order."""
@@ -48,6 +50,8 @@ class OrderWork:
 
     def pending_writes(self) -> list[Write]:
         """What a save would write."""
+        if self.forgotten:
+            return [Drop(ORDER, self.order.connection, self.order.ref), *self.writes]
         changed = self.order != self.saved.value or self.saved.version == 0
         return [*([put_order(self.saved, self.order)] if changed else []), *self.writes]
 

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 
-from connector.domain.listing import Action, Confirmed, Intent, ListingState, Lot
+from connector.domain.departures import watching
+from connector.domain.listing import Action, Confirmed, Intent, ListingState
 from connector.domain.retry import Setback
 from connector.flows.documents import put_listing
 from connector.flows.hub import Hub, Peers
 from connector.flows.look import Look, unhurried
+from connector.flows.outcomes import apply
 from connector.flows.setbacks import PEER_ERRORS, setback
-from connector.flows.telling import tell_done, tell_refused
-from connector.sdk import (
-    AlreadyDone,
-    Done,
-    Found,
-    InLot,
-    Offer,
-    Outcome,
-    Outcomes,
-    PriceStock,
-    Refused,
-    TryAgain,
-)
+from connector.ports import Conflict
+from connector.sdk import AlreadyDone, Done, Found, Offer, Outcomes, PriceStock
 
 # Blocks and stock go first: they stop a loss that grows by the minute.
 ORDER = (
@@ -35,8 +24,8 @@ ORDER = (
     Action.CREATE,
     Action.CONTENT,
 )
-LOT_GIVEN_UP = timedelta(hours=24)
-"""A lot that is still unsettled after this long is no longer believed: the marketplace is asked."""
+PORTION = 500
+"""Most listings written in one commit: others write, too."""
 
 
 async def push(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
@@ -57,33 +46,54 @@ async def push(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
 
 
 async def _step(hub: Hub, peers: Peers, action: Action, looks: Sequence[Look]) -> None:
-    await _save_intents(hub, action, looks)
+    looks = await _save_intents(hub, action, looks)
+    if not looks:
+        return
     hub.metrics.count("pushes_total", action=action)
     hub.metrics.count("pushed_skus_total", len(looks), action=action)
-    try:
-        outcomes = await _call(peers, action, looks)
-    except AlreadyDone:
-        outcomes = {look.sku: Done(market_id=look.listing.market_id) for look in looks}
-    except PEER_ERRORS as error:
-        # The intent stays: whether the marketplace acted is asked before the next attempt.
-        for look in looks:
-            look.setback = setback(error)
-        return
+    with watching() as departures:
+        try:
+            outcomes = await _call(peers, action, looks)
+        except AlreadyDone:
+            outcomes = {look.sku: Done(market_id=look.listing.market_id) for look in looks}
+        except PEER_ERRORS as error:
+            for look in looks:
+                look.setback = setback(error)
+                if departures.nothing_done:
+                    look.update(intent=look.doubt)
+            # Otherwise the intent stays: whether the marketplace acted is asked before the next.
+            return
     async for look in unhurried(looks):
-        _apply(hub, action, look, outcomes.get(look.sku))
+        apply(hub, action, look, outcomes.get(look.sku))
 
 
-async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> None:
-    """All intents of one call are saved before it is made."""
-    puts = []
+async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> list[Look]:
+    """All intents of one call are saved before it is made; returns those that were saved."""
+    planned = []
     async for look in unhurried(looks):
         if look.plan is None or look.plan.target is None:
             continue
-        intent = Intent(action=action, at=hub.now(), target=look.plan.target)
-        look.update(intent=intent)
-        puts.append((look, put_listing(look.saved, look.listing)))
-    await hub.store.commit([put for _, put in puts])
-    for look, put in puts:
+        look.doubt = look.listing.intent
+        look.update(intent=Intent(action=action, at=hub.now(), target=look.plan.target))
+        planned.append(look)
+    for start in range(0, len(planned), PORTION):
+        await _save(hub, planned[start : start + PORTION])
+    return [look for look in planned if look.open]
+
+
+async def _save(hub: Hub, looks: Sequence[Look]) -> None:
+    """Save these looks' listings; one that somebody else wrote meanwhile stops no other."""
+    puts = [put_listing(look.saved, look.listing) for look in looks]
+    try:
+        await hub.store.commit(puts)
+    except Conflict:
+        if len(looks) == 1:
+            looks[0].setback = Setback(("written by another",), counts=False)
+            return
+        for look in looks:
+            await _save(hub, [look])
+        return
+    for look, put in zip(looks, puts, strict=True):
         look.saved_as(put.document)
 
 
@@ -105,102 +115,6 @@ async def _call(peers: Peers, action: Action, looks: Sequence[Look]) -> Outcomes
     return await with_terms[action](terms)
 
 
-def _apply(hub: Hub, action: Action, look: Look, outcome: Outcome | None) -> None:
-    """What the marketplace said of one SKU, taken into the listing."""
-    match outcome:
-        case Done():
-            confirm(hub, action, look, outcome)
-        case InLot(lot_id=lot_id):
-            wait_in_lot(hub, action, look, lot_id)
-        case Refused(reasons=reasons):
-            look.update(intent=None)
-            look.setback = Setback(reasons, final=True)
-            look.entries.append(tell_refused(hub, look, action, reasons))
-        case TryAgain(reason=reason, after_s=after_s):
-            look.update(intent=None)
-            look.setback = Setback((reason or "the marketplace asks to try again",), after_s)
-        case None:
-            look.setback = Setback(("the marketplace's answer says nothing of this SKU",))
-
-
-def confirm(hub: Hub, action: Action, look: Look, done: Done) -> None:
-    """The marketplace has it: what was intended is now what is."""
-    intent = look.listing.intent
-    if intent is None:
-        return
-    look.entries.extend(tell_done(hub, look, action, intent.target))
-    if action is Action.DELETE:
-        # Only a confirmed deletion forgets the marketplace's id (H-CAT-10, H-CAT-12).
-        look.update(
-            intent=None, confirmed=None, market_id="", url="", lot=None, state=ListingState.GONE
-        )
-        return
-    look.update(
-        intent=None,
-        lot=None,
-        confirmed=merged(action, look.listing.confirmed, intent.target, hub),
-        market_id=done.market_id or look.listing.market_id,
-        url=done.url or look.listing.url,
-        state=ListingState.BLOCKED if action is Action.BLOCK else ListingState.LISTED,
-    )
-
-
-def merged(action: Action, before: Confirmed | None, target: Confirmed, hub: Hub) -> Confirmed:
-    """What is confirmed after a step: each step confirms only what it carried."""
-    target = target.model_copy(update={"at": hub.now()})
-    if before is None or action is Action.CREATE:
-        return target
-    if action is Action.PRICE_STOCK or action is Action.BLOCK:
-        return target.model_copy(update={"content_digest": before.content_digest})
-    if action is Action.CONTENT:
-        return before.model_copy(update={"content_digest": target.content_digest, "at": target.at})
-    return target
-
-
-def wait_in_lot(hub: Hub, action: Action, look: Look, lot_id: str) -> None:
-    """The marketplace took it into a lot; until that settles nothing else is sent (H-ARC-06)."""
-    intent = look.listing.intent
-    if intent is None:
-        return
-    lot = Lot(id=lot_id, action=action, since=hub.now(), target=intent.target)
-    state = ListingState.CREATING if look.listing.confirmed is None else look.listing.state
-    look.update(lot=lot, state=state)
-    look.waiting = True
-
-
-async def check_lots(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
-    """Ask once per lot how far it is, and take in what it says of each listing."""
-    lots: dict[str, list[Look]] = {}
-    for look in looks:
-        if look.listing.lot is not None:
-            lots.setdefault(look.listing.lot.id, []).append(look)
-    await asyncio.gather(*(_check_lot(hub, peers, lot, group) for lot, group in lots.items()))
-
-
-async def _check_lot(hub: Hub, peers: Peers, lot_id: str, looks: Sequence[Look]) -> None:
-    try:
-        status = await peers.adapter.lot(lot_id)
-    except PEER_ERRORS as error:
-        for look in looks:
-            _give_up_late_lot(hub, look)
-            look.setback = setback(error)
-        return
-    for look in looks:
-        lot = look.listing.lot
-        if lot is None:
-            continue
-        outcome = status.outcomes.get(look.sku)
-        if outcome is not None and not isinstance(outcome, InLot):
-            look.update(lot=None)
-            _apply(hub, lot.action, look, outcome)
-        elif status.finished or hub.now() - lot.since > LOT_GIVEN_UP:
-            # Settled without a word about this SKU, or never: ask what the marketplace has.
-            look.update(lot=None)
-        else:
-            look.update(lot=lot.model_copy(update={"checks": lot.checks + 1}))
-            look.waiting = True
-
-
 async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
     """See whether the marketplace still has what it confirmed; take over what differs.
 
@@ -210,6 +124,12 @@ async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
     listed = [look for look in looks if look.listing.confirmed is not None]
     if not listed or not peers.market.find:
         return
+    size = peers.adapter.batch_size
+    for start in range(0, len(listed), size):
+        await _compare(hub, peers, listed[start : start + size])
+
+
+async def _compare(hub: Hub, peers: Peers, listed: Sequence[Look]) -> None:
     try:
         found = await peers.adapter.find([look.sku for look in listed])
     except PEER_ERRORS:
@@ -226,17 +146,11 @@ async def compare(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
                 update={
                     "price_minor": confirmed.price_minor if price is None else price,
                     "stock": confirmed.stock if stock is None else stock,
-                    "blocked": there.blocked,
+                    # Where stock zero is all the block there is, it stays one.
+                    "blocked": there.blocked or (confirmed.blocked and stock == 0),
                 }
             )
             look.update(confirmed=seen)
-
-
-def _give_up_late_lot(hub: Hub, look: Look) -> None:
-    """A lot that cannot even be asked about is not waited for for ever: the intent stays."""
-    lot = look.listing.lot
-    if lot is not None and hub.now() - lot.since > LOT_GIVEN_UP:
-        look.update(lot=None)
 
 
 async def find(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from connector.domain.http import Held, HttpFailure, NotSent
 from connector.domain.retry import Setback
+from connector.flows.tokens import NoGrant
 from connector.sdk import (
     AdapterError,
     AuthExpired,
@@ -75,6 +76,9 @@ def _adapter(error: AdapterError) -> Setback:
         return Setback(error.reasons, final=True)
     if isinstance(error, RetryLater):
         return Setback((error.public,), after_s=error.after_s)
+    if isinstance(error, NoGrant):
+        # The connection's trouble, not this key's; asking again costs the marketplace nothing.
+        return Setback((error.public,), until=error.until, counts=False)
     if isinstance(error, AuthExpired | Misconfigured | Unsupported):
         # Tried again by the ladder: the operator may mend it at any moment.
         return Setback((error.public,))

@@ -44,6 +44,12 @@ def tell_refused(hub: Hub, look: Look, action: Action, reasons: Sequence[str]) -
     return _entry(hub, look, _operation(action), text, code="E3", status=Status.ERROR)
 
 
+def tell_gone(hub: Hub, look: Look, reason: str) -> Entry:
+    """The marketplace no longer has a listing that it had confirmed."""
+    text = f"the marketplace no longer has {_name(look)}: {reason or 'no reason given'}"
+    return _entry(hub, look, Operation.CATALOG_CHANGE, text, status=Status.WARNING)
+
+
 def tell_setback(hub: Hub, look: Look, reasons: Sequence[str]) -> Entry:
     """A step failed and is tried again (E2)."""
     text = f"{_name(look)}: {'; '.join(reasons)}; it is tried again"

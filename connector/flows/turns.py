@@ -33,6 +33,7 @@ TURNS: Mapping[Context, Work] = {
 _SWEEP_EVERY_S = 0.5
 _SWEEP_AT_LEAST_S = 0.02
 _MOST_ORDERS = 8
+_MOST_LISTINGS = 5_000
 _WORKERS = 16
 
 
@@ -81,7 +82,7 @@ class Workers:
         connection = await hub.book.get(turn.connection)
         if connection is None or not serves(connection, turn.context):
             return
-        limit = _MOST_ORDERS if turn.context is Context.ORDERS else hub.batch
+        limit = self._most(connection, turn.context)
         claims = await hub.store.claim(
             connection.id,
             turn.context,
@@ -93,12 +94,22 @@ class Workers:
             return
         if len(claims) == limit:
             hub.ring(connection, turn.context)  # another worker may take the next batch already
-        sweeping = all(claim.priority is Priority.SWEEP for claim in claims)
         async with self._leases(claims):
-            with in_background() if sweeping else contextlib.nullcontext():
-                await self._work(turn.context, connection, claims)
+            for part in _urgent_first(claims, hub.batch):
+                sweeping = all(claim.priority is Priority.SWEEP for claim in part)
+                with in_background() if sweeping else contextlib.nullcontext():
+                    await self._work(turn.context, connection, part)
         hub.metrics.count("turns_total", context=turn.context)
         hub.metrics.count("claims_total", len(claims), context=turn.context)
+
+    def _most(self, connection: Connection, context: Context) -> int:
+        """Most keys of one turn; some marketplaces take few large calls rather than many small."""
+        if context is Context.ORDERS:
+            return _MOST_ORDERS
+        adapter = self.hub.registry.found.get(connection.adapter)
+        if adapter is None or context is not Context.LISTINGS:
+            return self.hub.batch
+        return max(self.hub.batch, min(adapter.turn_size, _MOST_LISTINGS))
 
     async def _work(
         self, context: Context, connection: Connection, claims: Sequence[Claim]
@@ -122,8 +133,9 @@ class Workers:
             )
             self.hub.metrics.count("turn_errors_total", context=context)
             if len(claims) > 1:
-                for claim in claims:
-                    await self._work(context, connection, [claim])
+                middle = len(claims) // 2
+                await self._work(context, connection, claims[:middle])
+                await self._work(context, connection, claims[middle:])
             else:
                 await self._give_back(claims[0], error)
 
@@ -184,6 +196,15 @@ class Workers:
                 self.hub.ring(connection, due.context)
                 rung += 1
         return rung
+
+
+def _urgent_first(claims: Sequence[Claim], batch: int) -> list[Sequence[Claim]]:
+    """What changed does not wait for thousands of regular looks in the same turn."""
+    if len(claims) <= batch:
+        return [claims]
+    urgent = [claim for claim in claims if claim.priority <= Priority.CHANGE]
+    others = [claim for claim in claims if claim.priority > Priority.CHANGE]
+    return [part for part in (urgent, others) if part]
 
 
 def serves(connection: Connection, context: Context) -> bool:

@@ -24,6 +24,8 @@ from connector.flows.documents import LISTING, load_connection
 from connector.flows.erasure import erase_old_orders
 from connector.flows.hub import Hub
 from connector.flows.intake import save_order_keys
+from connector.flows.mapper import send_to_mapper
+from connector.flows.mapping_job import refresh_categories, remap
 from connector.flows.secrets import prune
 from connector.flows.setbacks import PEER_ERRORS, Again, Stuck, setback
 from connector.flows.upkeep_jobs import Job
@@ -209,6 +211,14 @@ async def _confirm_install(hub: Hub, connection: Connection) -> None:
     await confirm_install(hub, connection)
 
 
+async def _categories(hub: Hub, connection: Connection) -> datetime:
+    """Keep the marketplace's tree, and VTEX Mapper's copy of it, up to date."""
+    due = await refresh_categories(hub, connection)
+    if due - hub.now() > timedelta(hours=1):  # else attributes are still being fetched
+        await send_to_mapper(hub, connection)
+    return due
+
+
 _JOBS: Mapping[str, Run] = {
     Job.CHANNEL: _channel,
     Job.POLL_ORDERS: _poll_orders,
@@ -217,6 +227,8 @@ _JOBS: Mapping[str, Run] = {
     Job.RECHECK_ALL: _recheck_all,
     Job.HOUSEKEEPING: _housekeeping,
     Job.CONFIRM_INSTALL: _confirm_install,
+    Job.CATEGORIES: _categories,
+    Job.REMAP: remap,
 }
 
 

@@ -17,6 +17,8 @@ class Job(StrEnum):
     BACKFILL = "backfill"  # load the whole sales channel, page by page
     RECHECK_ALL = "recheck-all"  # look at every known listing
     CONFIRM_INSTALL = "confirm-install"  # the store's app says it was switched off: is it?
+    CATEGORIES = "categories"  # read the marketplace's category tree, see what became of mappings
+    REMAP = "remap"  # look again at the SKUs that a changed mapping concerns
     HOUSEKEEPING = "housekeeping"  # retire secrets, erase personal data
 
 
@@ -25,4 +27,6 @@ def periodic_jobs(can: Collection[Capability]) -> list[Job]:
     jobs = [Job.CHANNEL, Job.RELIST, Job.HOUSEKEEPING]
     if Capability.POLLING in can:
         jobs.append(Job.POLL_ORDERS)
+    if Capability.CATEGORIES in can:
+        jobs.append(Job.CATEGORIES)
     return jobs

@@ -15,7 +15,9 @@ from connector.domain.personal import without_personal
 from connector.flows.connections import find
 from connector.flows.documents import LISTING, ORDER
 from connector.flows.hub import Hub
+from connector.flows.tokenbook import TokenBook, token_status
 from connector.ports import Document, Json, PendingStats, Store
+from connector.sdk import Capability
 
 PROGRESS, BACKFILL = "progress", "backfill"
 APP_INSTALL, WAITING = "app-install", "waiting"
@@ -56,6 +58,7 @@ async def connection_details(hub: Hub, connection_id: str) -> Json:
         "connector_name": connection.connector_name,
         "rules": connection.rules.model_dump(mode="json"),
         "secrets": secrets,
+        "token": await _token(hub, connection),
         "backfill": await backfill_progress(hub.store, connection.id),
         **await counts(hub, connection.id),
     }
@@ -160,6 +163,7 @@ def order_row(order: Order) -> Json:
         "buyer": masked_buyer(market.buyer) if market else "",
         "created_at": _moment(market.created_at if market else order.first_seen_at),
         "open_tasks": sum(not task.done for task in order.tasks),
+        "tasks": [without_personal(task.what, market) for task in order.tasks if not task.done],
         "reasons": [without_personal(text, market) for text in order.reasons],
         "divergence": without_personal(order.divergence, market),
     }
@@ -300,6 +304,15 @@ async def _documents(
             break
         after = page[-1].key
     return found
+
+
+async def _token(hub: Hub, connection: Connection) -> Json | None:
+    """Whether the marketplace's token works and until when; None where it gives none."""
+    adapter = hub.registry.found.get(connection.adapter)
+    if adapter is None or Capability.TOKENS not in adapter.capabilities:
+        return None
+    saved = await TokenBook(hub.store, hub.vault, connection.id).read()
+    return token_status(saved.kept, hub.now())
 
 
 def _parcel(parcel: Json) -> Json:

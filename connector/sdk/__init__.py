@@ -35,6 +35,8 @@ from connector.domain.offer import (
 )
 from connector.sdk.adapter import Adapter, capability_gaps
 from connector.sdk.answers import ReadError, expect, retry_after_s
+from connector.sdk.apiece import apiece, together
+from connector.sdk.describe import FieldRule, KnownError, Need
 from connector.sdk.errors import (
     AdapterError,
     AlreadyDone,
@@ -93,6 +95,7 @@ __all__ = [
     "Delivery",
     "Dimensions",
     "Done",
+    "FieldRule",
     "Found",
     "Gone",
     "Held",
@@ -100,6 +103,7 @@ __all__ = [
     "HttpFailure",
     "InLot",
     "Invoice",
+    "KnownError",
     "Limit",
     "Line",
     "LotStatus",
@@ -108,6 +112,7 @@ __all__ = [
     "MarketStatus",
     "Misconfigured",
     "Money",
+    "Need",
     "NoAnswer",
     "NotSent",
     "Offer",
@@ -130,10 +135,12 @@ __all__ = [
     "TrackingHint",
     "TryAgain",
     "Unsupported",
+    "apiece",
     "capability_gaps",
     "expect",
     "from_major",
     "json_request",
     "json_response",
     "retry_after_s",
+    "together",
 ]

@@ -11,6 +11,7 @@ from connector.domain.clock import Clock
 from connector.domain.http import Http, Request
 from connector.domain.marketorder import Invoice, MarketOrder, Tracking
 from connector.domain.offer import Offer, PriceStock
+from connector.sdk.describe import FieldRule, KnownError
 from connector.sdk.values import (
     METHODS,
     AdapterSettings,
@@ -62,6 +63,12 @@ class Adapter(Generic[S]):
     marketplace that takes one import a minute); 0: the hub's own batch size."""
     lot_patience_s: ClassVar[float] = 86_400
     """How long a lot may take before the hub stops believing in it and asks ``find``."""
+    fields: ClassVar[tuple[FieldRule, ...]] = ()
+    """What becomes of every field: the mapping table of the generated documentation."""
+    errors: ClassVar[tuple[KnownError, ...]] = ()
+    """Known errors, and what a merchant does about them."""
+    unverified: ClassVar[tuple[str, ...]] = ()
+    """Facts about the marketplace that nobody could verify, and how the adapter stays safe."""
 
     def __init__(
         self, settings: S, http: Http, clock: Clock, app: AdapterSettings | None = None
@@ -82,6 +89,14 @@ class Adapter(Generic[S]):
         """What an application-wide webhook calls this connection's account."""
         del settings
         return ""
+
+    @classmethod
+    def tree_scope(cls, settings: S) -> str:
+        """What tells category trees apart: connections of one scope share theirs.
+
+        The API's address, unless one address has several trees (one per country, say).
+        """
+        return cls.base_url(settings)
 
     async def check(self) -> str:
         """Prove that the credentials work; returns the account's name on the marketplace."""
@@ -127,11 +142,19 @@ class Adapter(Generic[S]):
         raise NotImplementedError
 
     async def attributes(self, category_id: str) -> Sequence[CategoryAttribute]:
-        """What the marketplace wants to know of products in a category."""
+        """What the marketplace wants to know of products in a category.
+
+        Leave out what the adapter fills from the content itself (title, EAN ...): a required
+        attribute that is listed here and has no mapped value keeps the SKU from being listed.
+        """
         raise NotImplementedError
 
     async def predict_category(self, title: str) -> Sequence[CategoryGuess]:
         """What the marketplace itself thinks a product of this title is, best first."""
+        raise NotImplementedError
+
+    async def category_by_ean(self, ean: str) -> str:
+        """The category in which the marketplace knows a product; empty where it does not."""
         raise NotImplementedError
 
     # Orders.
@@ -160,7 +183,8 @@ class Adapter(Generic[S]):
     async def order(self, key: str) -> MarketOrder | None:
         """Read one order, or the cart that ``key`` stands for; None where it does not exist.
 
-        Where the answer's key differs from ``key``, the hub goes on under the answer's.
+        Where the answer's key differs from ``key``, the hub goes on under the answer's; see
+        ``MarketOrder.members``.
         """
         raise NotImplementedError
 

@@ -24,6 +24,7 @@ class Capability(StrEnum):
     CATEGORIES = "categories"
     ATTRIBUTES = "categories.attributes"
     PREDICT = "categories.predict"
+    BY_EAN = "categories.by-ean"
     WEBHOOK = "orders.webhook"
     APP_WEBHOOK = "orders.app-webhook"
     POLLING = "orders.polling"
@@ -47,6 +48,7 @@ METHODS: Mapping[Capability, str] = {
     Capability.CATEGORIES: "categories",
     Capability.ATTRIBUTES: "attributes",
     Capability.PREDICT: "predict_category",
+    Capability.BY_EAN: "category_by_ean",
     Capability.WEBHOOK: "webhook",
     Capability.APP_WEBHOOK: "app_webhook",
     Capability.POLLING: "orders_since",

@@ -19,6 +19,7 @@ from connector.settings import AdminToken
 from connector.vtex.bodies import load
 from connector.web.admin_api import ROUTES, Call, Changes, Route
 from connector.web.admin_auth import Gatekeeper
+from connector.web.admin_mapping import MAPPING_ROUTES
 from connector.web.errors import Answer, answer_to, log_failure, problem, reply
 from connector.web.incoming import read_body
 
@@ -78,7 +79,7 @@ class AdminSite:
         app.router.add_get("/live", self._live)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._metrics)
-        for route in ROUTES:
+        for route in (*ROUTES, *MAPPING_ROUTES):
             app.router.add_route(route.method, f"/api/v1{route.path}", self._handler(route))
         return app
 
@@ -101,7 +102,7 @@ class AdminSite:
             connection = request.match_info.get("connection", "")
             if connection and not access.reaches(connection):
                 raise _unknown(connection)
-            asked = await _asked(request, route.says)
+            asked = await _asked(request, route)
             if connection and await self._hub.book.get(connection) is None:
                 raise _unknown(connection)
             call = Call(
@@ -152,7 +153,7 @@ def _names(asked: object) -> list[str]:
     return sorted(given)
 
 
-async def _asked(request: web.Request, says: type[BaseModel]) -> BaseModel:
+async def _asked(request: web.Request, route: Route) -> BaseModel:
     """What the call says, in its query or its body.
 
     Raises:
@@ -160,10 +161,10 @@ async def _asked(request: web.Request, says: type[BaseModel]) -> BaseModel:
     """
     try:
         if request.method == "GET":
-            return says.model_validate(dict(request.query))
-        body = await read_body(request)
+            return route.says.model_validate(dict(request.query))
+        body = await read_body(request, route.most)
         load(body or b"{}")
-        return says.model_validate_json(body or b"{}", strict=True)
+        return route.says.model_validate_json(body or b"{}", strict=True)
     except ValidationError as error:
         raise Answer(422, explain(error)) from None
 

@@ -23,6 +23,7 @@ from connector.flows.views import connection_details, connection_rows, listing_r
 from connector.settings import Role
 from connector.web.admin_auth import Access
 from connector.web.errors import Answer
+from connector.web.incoming import SMALL_BODY
 
 MOST_ROWS = 1_000
 
@@ -118,6 +119,8 @@ class Route:
     status: int = 200
     everywhere: bool = False
     """Only for tokens that reach all connections."""
+    most: int = SMALL_BODY
+    """Bytes the call's body may have."""
 
 
 async def list_connections(call: Call) -> Any:

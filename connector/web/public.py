@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,11 +12,12 @@ from aiohttp import web
 
 from connector.flows.hub import Hub
 from connector.flows.secrets import digest
-from connector.web import app_base, webhooks
+from connector.web import app_base, oauth, webhooks
 from connector.web.directory import Directory
 from connector.web.errors import Refused, answer_to, log_failure
 from connector.web.incoming import BODY_S, split
 from connector.web.logs import read_log
+from connector.web.mapper import mapper
 from connector.web.notifications import notify
 from connector.web.services import result, serve
 from connector.web.serving import PublicServer
@@ -80,26 +81,25 @@ class PublicSite:
     ) -> web.StreamResponse:
         hub, directory = self._hub, self._directory
         match route:
-            case "notification":
-                return await notify(hub, request, parts[2], parts[3])
+            case "notification" | "result" | "webhook":
+                return await _BY_SECRET[route](hub, request, parts[2], parts[3])
             case "orders":
                 return await serve(hub, request, parts[2], parts[3], parts[6:])
-            case "result":
-                return await result(hub, request, parts[2], parts[3])
-            case "webhook":
-                return await webhooks.webhook(hub, request, parts[2], parts[3])
+            case "mapper":
+                return await mapper(hub, request, parts[2], parts[3], parts[5])
             case "log":
                 account = parts[4] if len(parts) == 6 else ""
                 return await read_log(hub, request, parts[2], parts[3], account)
             case "app-webhook":
                 door = self._doors.get(parts[3])
                 return await webhooks.app_webhook(hub, request, directory, door, parts[4])
-            case "app-catalog":
+            case "consent":
+                return await oauth.callback(hub, request, parts[3])
+            case "app-catalog" | "app-config":
                 app_base.enter_app(self._app_digest, parts[3])
-                return await app_base.catalog(hub, request, directory)
-            case "app-config":
-                app_base.enter_app(self._app_digest, parts[3])
-                return await app_base.store_config(hub, request, directory)
+                catalog = route == "app-catalog"
+                take = app_base.catalog if catalog else app_base.store_config
+                return await take(hub, request, directory)
             case _:
                 raise Refused
 
@@ -109,22 +109,39 @@ def route_of(parts: tuple[str, ...]) -> str:
     match parts:
         case ("vtex", "v1", "app", _, *rest):
             return _APP.get(tuple(rest), "unknown")
-        case ("vtex", "v1", _, _, "api" | "catalog", "notification"):
-            return "notification"
-        case ("vtex", "v1", _, _, "pub" | "pvt", "orders", *_):
-            return "orders"
-        case ("vtex", "v1", _, _, "order-integration", "notification", "processing-result"):
-            return "result"
-        case ("vtex", "v1", _, _, "logs") | ("vtex", "v1", _, _, _, "logs"):
-            return "log"
-        case ("marketplace", "v1", "app", _, _):
-            return "app-webhook"
+        case ("vtex", "v1", _, _, *rest):
+            return _vtex_route(rest)
+        case ("marketplace", "v1", "app" | "oauth" as kind, _, last):
+            return "app-webhook" if kind == "app" else _OAUTH.get(last, "unknown")
         case ("marketplace", "v1", _, _):
             return "webhook"
         case _:
             return "unknown"
 
 
+def _vtex_route(rest: Sequence[str]) -> str:
+    """The route of what VTEX itself calls, below a connection and its secret."""
+    match rest:
+        case ["api" | "catalog", "notification"]:
+            return "notification"
+        case ["pub" | "pvt", "orders", *_]:
+            return "orders"
+        case ["order-integration", "notification", "processing-result"]:
+            return "result"
+        case ["logs"] | [_, "logs"]:
+            return "log"
+        case ["mapper", _]:
+            return "mapper"
+        case _:
+            return "unknown"
+
+
+_BY_SECRET: Mapping[str, Callable[..., Awaitable[web.Response]]] = {
+    "notification": notify,
+    "result": result,
+    "webhook": webhooks.webhook,
+}
+_OAUTH: Mapping[str, str] = {"callback": "consent"}
 _APP: Mapping[tuple[str, ...], str] = {
     ("catalog", "notification"): "app-catalog",
     ("store-config", "notification"): "app-config",

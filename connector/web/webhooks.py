@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from connector.domain.connection import Connection, Purpose
 from connector.domain.http import Request
-from connector.flows.connections import explain
+from connector.flows.app_settings import read_app_settings
 from connector.flows.hub import Hub
 from connector.flows.intake import save_order_keys, take_webhook
 from connector.flows.secrets import digest
@@ -57,22 +56,23 @@ def app_doors(
     Raises:
         SettingsError: the settings do not fit their adapter.
     """
+    secrets = {name: values.get(WEBHOOK_SECRET) for name, values in app_settings.items()}
+    own = {
+        name: {key: value for key, value in values.items() if key != WEBHOOK_SECRET}
+        for name, values in app_settings.items()
+    }
+    try:
+        settings = read_app_settings(registry, own)
+    except ValueError as error:
+        raise SettingsError(f"{_SETTING}: {error}") from None
     doors = {}
-    for name, values in app_settings.items():
-        if name in registry.broken:
+    for name, secret in secrets.items():
+        if secret is None or name in registry.broken:
             continue
-        adapter = registry.found.get(name)
-        if adapter is None or Capability.APP_WEBHOOK not in adapter.capabilities:
+        adapter = registry.found[name]
+        if Capability.APP_WEBHOOK not in adapter.capabilities:
             raise SettingsError(f"{_SETTING}: {name} is no adapter with an application webhook")
-        own = dict(values)
-        secret = own.pop(WEBHOOK_SECRET, None)
-        model = adapter.app_settings_model
-        try:
-            settings = model.model_validate(own) if model is not None else None
-        except ValidationError as error:
-            raise SettingsError(f"{_SETTING}: {explain(error, name)}") from None
-        if secret is not None:
-            doors[name] = AppDoor(adapter, digest(str(secret)), settings)
+        doors[name] = AppDoor(adapter, digest(str(secret)), settings.get(name))
     return doors
 
 

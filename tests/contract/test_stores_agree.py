@@ -1,4 +1,4 @@
-"""SQLite and memory must make the same of any history."""
+"""SQLite, MongoDB and memory must make the same of any history."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from connector.domain.pending import (
     Priority,
 )
 from connector.drivers.memory_store import MemoryStore
+from connector.drivers.mongo_store import MongoStore
 from connector.drivers.sqlite_store import SqliteStore
 from connector.ports import (
     Conflict,
@@ -43,6 +44,7 @@ from connector.ports import (
     Write,
 )
 from tests.contract.store_words import HandClock, at, entry
+from tests.servers import mongo
 
 CONNECTIONS = ("a", "b")
 KEYS = ("1", "2")
@@ -86,11 +88,14 @@ class StoresAgree(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.sqlite: Store = SqliteStore(f"sqlite:///{self.folder / 'hub.db'}", self.clock)
+        self.real: Store = self.run(self.opened())
         self.memory: Store = MemoryStore(self.clock)
 
+    async def opened(self) -> Store:
+        return SqliteStore(f"sqlite:///{self.folder / 'hub.db'}", self.clock)
+
     def teardown(self) -> None:
-        self.run(self.sqlite.close())
+        self.run(self.real.close())
         self.loop.close()
         shutil.rmtree(self.folder)
 
@@ -98,11 +103,11 @@ class StoresAgree(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def both(self, ask: Callable[[Store], Coroutine[Any, Any, Any]]) -> tuple[Any, Any]:
-        return self.run(ask(self.sqlite)), self.run(ask(self.memory))
+        return self.run(ask(self.real)), self.run(ask(self.memory))
 
     def commit(self, first: Sequence[Write], second: Sequence[Write] | None = None) -> None:
         outcomes: list[type[Exception] | None] = []
-        for store, writes in ((self.sqlite, first), (self.memory, second or first)):
+        for store, writes in ((self.real, first), (self.memory, second or first)):
             try:
                 self.run(store.commit(writes))
                 outcomes.append(None)
@@ -188,7 +193,7 @@ class StoresAgree(RuleBasedStateMachine):
     def renew(self, data, lease) -> None:
         first, second = self.claims[data.draw(st.sampled_from(sorted(self.claims)))]
         until = at(self.second + lease)
-        self.run(self.sqlite.renew([first], lease_until=until))
+        self.run(self.real.renew([first], lease_until=until))
         self.run(self.memory.renew([second], lease_until=until))
 
     @rule(told=st.lists(documents, min_size=1, max_size=3), drop=st.booleans())
@@ -257,11 +262,26 @@ class StoresAgree(RuleBasedStateMachine):
         assert first == second
 
 
-@pytest.mark.parametrize("examples", [60])
-def test_stores_agree(examples):
+class MongoAgrees(StoresAgree):
+    """The same with MongoDB; what one history left is removed before the next."""
+
+    async def opened(self) -> Store:
+        store = await MongoStore.opened(mongo.shared().url("agree"), self.clock)
+        books = store._books
+        for rows in (books.pending, books.documents, books.facts, books.holds, books.entries):
+            await rows.delete_many({})
+        return store
+
+
+@pytest.mark.parametrize(
+    ("machine", "examples"), [(StoresAgree, 60), (MongoAgrees, 15)], ids=["sqlite", "mongo"]
+)
+def test_stores_agree(machine, examples):
     from hypothesis.stateful import run_state_machine_as_test
 
+    if machine is MongoAgrees:
+        mongo.require()
     run_state_machine_as_test(
-        StoresAgree,
+        machine,
         settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),
     )

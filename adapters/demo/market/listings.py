@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.demo.market.base import LEAVES, Market, problem
+from adapters.demo.market.base import LEAVES, problem
+from adapters.demo.market.catalogue import CatalogueSide, missing_attributes
 from adapters.demo.market.state import (
     SimListing,
     SimLot,
@@ -27,7 +28,7 @@ Row = dict[str, Any]
 _TERMS = frozenset({"seller_sku", "price", "list_price", "currency", "stock"})
 
 
-class ListingSide(Market):
+class ListingSide(CatalogueSide):
     """Everything below ``/v1/listings`` and ``/v1/lots``."""
 
     def __init__(self, *, clock: Clock, outbound: Http, **others: Any) -> None:
@@ -141,7 +142,7 @@ class ListingSide(Market):
             return _done(listing)
         if listing.content != content:
             message = f"SKU {sku} exists already as {listing.market_id}, with other content"
-            row = _row(sku, "conflict", "already_exists", message)
+            row = fate(sku, "conflict", "already_exists", message)
             return row | {"listing_id": listing.market_id}
         return self._apply(listing, terms, "created-again")
 
@@ -157,12 +158,12 @@ class ListingSide(Market):
 
     def _set_terms(self, item: Any) -> Row:
         if not isinstance(item, dict):
-            return _row("", "refused", "unreadable", "An item must be an object")
+            return fate("", "refused", "unreadable", "An item must be an object")
         sku = str(item.get("seller_sku") or "")
         try:
             terms = self._terms(item)
         except ValueError as error:
-            return _row(sku, "refused", "bad_terms", str(error))
+            return fate(sku, "refused", "bad_terms", str(error))
         listing = self._existing(sku)
         return listing if isinstance(listing, dict) else self._apply(listing, terms, "terms")
 
@@ -181,13 +182,13 @@ class ListingSide(Market):
         for lot in [lot for lot in self.lots.values() if waiting and name in lot.waiting]:
             del lot.waiting[name]
             self._waiting[name] -= 1
-            lot.settled.append(_row(name, "refused", "deleted", "Deleted before it was created"))
+            lot.settled.append(fate(name, "refused", "deleted", "Deleted before it was created"))
         listing = self._listings.pop(name, None)
         if listing is not None:
             return _done(listing)
         if waiting:
             return {"seller_sku": name, "status": "done"}
-        return _row(name, "unknown", "unknown_sku", f"There is no listing of SKU {name}")
+        return fate(name, "unknown", "unknown_sku", f"There is no listing of SKU {name}")
 
     def _apply(self, listing: SimListing, terms: Terms, kind: str) -> Row:
         listing.price_minor = terms.price_minor
@@ -203,23 +204,23 @@ class ListingSide(Market):
     def _existing(self, sku: str) -> SimListing | Row:
         listing = self._listings.get(sku)
         if listing is None and self._waiting[sku]:
-            return _row(sku, "retry", "in_creation", "The listing is still being created")
+            return fate(sku, "retry", "in_creation", "The listing is still being created")
         if listing is None:
-            return _row(sku, "unknown", "unknown_sku", f"There is no listing of SKU {sku}")
+            return fate(sku, "unknown", "unknown_sku", f"There is no listing of SKU {sku}")
         return self._unlucky(sku) or listing
 
     def _unlucky(self, sku: str) -> Row | None:
         if self.chance(self.settings.item_failure):
-            row = _row(sku, "retry", "busy", "The item could not be handled now")
+            row = fate(sku, "retry", "busy", "The item could not be handled now")
             return row | {"retry_after_s": self.rng.choice((0, 1, 5))}
         if self.chance(self.settings.item_refusal):
-            return _row(sku, "refused", "moderation", "The item did not pass moderation")
+            return fate(sku, "refused", "moderation", "The item did not pass moderation")
         return None
 
     def _refusal(self, item: Any) -> Row | None:
         """All the rules an offer breaks, as one row."""
         if not isinstance(item, dict) or not item.get("seller_sku"):
-            return _row("", "refused", "unreadable", "An item must have a seller_sku")
+            return fate("", "refused", "unreadable", "An item must have a seller_sku")
         title, ean = str(item.get("title") or "").strip(), str(item.get("ean") or "")
         category = str(item.get("category_id") or "")
         rules = [
@@ -229,6 +230,7 @@ class ListingSide(Market):
             (category in LEAVES, "category_id", f"{category!r} is no leaf of the category tree"),
         ]
         errors = [{"code": code, "message": words} for kept, code, words in rules if not kept]
+        errors += missing_attributes(category, item)
         try:
             self._terms(item)
         except ValueError as error:
@@ -311,7 +313,8 @@ def _content(item: Item) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name not in _TERMS}
 
 
-def _row(sku: str, status: str, code: str, message: str) -> Row:
+def fate(sku: str, status: str, code: str, message: str) -> Row:
+    """One item of an answer that is no success."""
     errors = [{"code": code, "message": message}]
     return {"seller_sku": sku, "status": status, "errors": errors}
 

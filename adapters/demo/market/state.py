@@ -50,6 +50,8 @@ class DemoSimSettings:
     create_burst: int = 10
     max_batch: int = 100
     page_size: int = 100
+    known_products: dict[str, str] = field(default_factory=dict)
+    """Category ids by EAN."""
 
 
 @dataclass(slots=True)

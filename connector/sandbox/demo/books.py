@@ -125,6 +125,8 @@ class Books:
     unfinished: Sequence[str] = ()
     """Orders of which something that was to happen has not happened yet."""
     allowance: Allowance = Allowance()
+    tells_arrivals: bool = True
+    """Whether the marketplace wants to hear of arrivals from the seller at all."""
 
     def by_ref(self) -> dict[str, list[VtexBook]]:
         """VTEX's orders by the marketplace's order id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from connector.sandbox.demo.books import Allowance, Books, Parked, SkuBook, vtex_book
 from connector.sandbox.demo.installation import Installation
@@ -11,6 +12,8 @@ from connector.sandbox.demo.scenario import Day
 from connector.sandbox.demo.stage import Stage
 from connector.sandbox.demo.supervised import HubError
 from connector.sandbox.vtexsim import Sku
+from connector.sdk import Capability
+from connector.sdk.registry import discover
 
 _ACT_S = 4.0
 """Real seconds the hub may take to act on what it was told, with nobody killing it."""
@@ -37,7 +40,13 @@ def read_books(stage: Stage, day: Day, hub: Installation) -> Books:
         wanted_orders=stage.options.orders,
         unfinished=day.unfinished,
         allowance=_allowance(stage),
+        tells_arrivals=_tells_arrivals(stage.options.adapter),
     )
+
+
+@cache
+def _tells_arrivals(adapter: str) -> bool:
+    return Capability.DELIVERED in discover().get(adapter).capabilities
 
 
 async def with_parked(books: Books, hub: Installation) -> Books:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import connector
 from connector.drivers.vault import generate_key
+from connector.sandbox.demo.application import application_environment
 from connector.sandbox.demo.door import Door
 from connector.sandbox.demo.options import DemoOptions
 from connector.sandbox.demo.stage import Stage
@@ -81,7 +82,7 @@ class Installation:
 
     async def kill_one(self, dice: Random) -> None:
         """Kill one process without any warning, and start it again a moment later."""
-        victim = dice.choice(self.processes)
+        victim = dice.choice([each for each in self.processes if not each.down] or self.processes)
         self.kills += 1
         await victim.end(signal.SIGKILL, _SHUTDOWN_S)
         await asyncio.sleep(dice.uniform(0.0, 0.3))
@@ -152,6 +153,7 @@ def _environment(stage: Stage, place: Path, port: int) -> dict[str, str]:
     embedded = f"sqlite:///{quote(str(place / 'hub.db'))}"
     return {
         **kept,
+        **application_environment(options.adapter, stage.market, stage.market_url),
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",
         "CONNECTOR_STORE_URL": options.store_url or embedded,

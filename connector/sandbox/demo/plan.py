@@ -114,10 +114,13 @@ class Deed:
     silent: bool = False
 
 
-def plan_orders(count: int, day_s: float, rng: Random, *, taxes: bool) -> list[OrderPlan]:
+def plan_orders(
+    count: int, day_s: float, rng: Random, *, taxes: bool, parts: bool = True
+) -> list[OrderPlan]:
     """All orders of the day; every kind and fate comes up as often as the count allows.
 
-    ``taxes``: VTEX's order API takes taxes on top of prices; the old one does not.
+    ``taxes``: VTEX's order API takes taxes on top of prices; the old one does not. ``parts``: the
+    marketplace takes several invoices of one order.
     """
     kinds = _spread(tuple(Kind), count, rng)
     fates = _spread(_FATES, count, rng)
@@ -127,6 +130,7 @@ def plan_orders(count: int, day_s: float, rng: Random, *, taxes: bool) -> list[O
         replace(plan, last_units=rush, at_s=_moment(day_s, rng, rush=rush))
         for plan, rush in zip(plans, rushes, strict=True)
     ]
+    plans = plans if parts else [_whole(plan) for plan in plans]
     return plans if taxes else [_untaxed(plan) for plan in plans]
 
 
@@ -134,6 +138,10 @@ def _moment(day_s: float, rng: Random, *, rush: bool) -> float:
     if rush:
         return rng.choice(_LOW_AT) * day_s + rng.uniform(*_RUSH_S)
     return rng.uniform(0.02, 0.93) * day_s
+
+
+def _whole(plan: OrderPlan) -> OrderPlan:
+    return replace(plan, fate=Fate.DELIVERED) if plan.fate is Fate.PARTED else plan
 
 
 def _untaxed(plan: OrderPlan) -> OrderPlan:

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from connector.sandbox.demo.application import introduce
 from connector.sandbox.demo.books import Books
 from connector.sandbox.demo.inspect import read_books, with_parked
 from connector.sandbox.demo.installation import Installation
@@ -89,6 +90,8 @@ class Demo:
         self._hub: Installation | None = None
         self._listed = 0
         self._held = ""
+        self.closed_at = 0.0
+        """When the shop closed, by ``time.monotonic``."""
 
     async def run(self, place: Path) -> Report:
         """Set up, live the day, settle, judge.
@@ -114,6 +117,7 @@ class Demo:
             finally:
                 for trouble in troubles:
                     await _stopped(trouble)
+            self.closed_at = monotonic()
             self._progress.enter("the shop is closed; everything comes to rest")
             books, findings = await self._settle(stage, hub, day)
             if self._options.keep is not None:
@@ -129,7 +133,7 @@ class Demo:
         file.write_text(json.dumps(stage.connection_file(), indent=2), encoding="utf-8")
         file.chmod(0o600)
         urls = await hub.run_json("connection", "add", "--file", str(file))
-        stage.market.call_back(urls["webhook_url"])
+        await introduce(hub, self._options.adapter, stage.market, urls)
         await hub.run("connection", "check", urls["id"], "--fix")
         stage.break_things()
         await hub.run("sync", urls["id"])

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 
+from connector.sandbox.demo.application import takes_parts
 from connector.sandbox.demo.installation import Installation
 from connector.sandbox.demo.lives import Life
 from connector.sandbox.demo.merchant import Merchant
@@ -30,7 +31,8 @@ class Day:
         self._rng = Random(options.seed * 7919 + 11)  # noqa: S311 - a demo's dice
         self.merchant = Merchant(stage, self._rng)
         self.orders = plan_orders(options.orders, options.day_s, self._rng,
-                                  taxes=options.order_api == "integration")  # fmt: skip
+                                  taxes=options.order_api == "integration",
+                                  parts=takes_parts(stage.market))  # fmt: skip
         self.deeds = plan_deeds(options.skus, options.day_s, self._rng)
         self._lives: dict[asyncio.Task[None], str] = {}
         self.sold = 0

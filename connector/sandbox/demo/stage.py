@@ -14,6 +14,7 @@ from typing import Any
 
 from connector.domain.order import order_ref
 from connector.drivers.clock import SystemClock
+from connector.sandbox.demo.application import wants_documents
 from connector.sandbox.demo.options import STALE_STOCK_S, DemoOptions
 from connector.sandbox.demo.wire import ShakyHttp, Tap
 from connector.sandbox.server import OutboundHttp, serve_simulator
@@ -167,6 +168,8 @@ async def open_stage(options: DemoOptions) -> AsyncIterator[Stage]:
             outbound,
             faults,
         )
+        if wants_documents(market):
+            store.settings.embedded_invoices = 1.0
         runner, stage.store_url = await serve_simulator(stage.store_tap)
         closing.push_async_callback(runner.cleanup)
         runner, stage.market_url = await serve_simulator(stage.market_tap)

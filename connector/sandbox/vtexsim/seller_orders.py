@@ -228,17 +228,18 @@ class SellerOrderRoom(WorkflowRoom):
         gone = sum(row["price"] * row["quantity"] for row in items)
         last = quantities is None or items == self._left(order)
         own = number or self._invoice_number()
+        value = left if last else min(gone, left)
         with_xml = self.chance(self.settings.embedded_invoices) if embedded is None else embedded
         return Invoice(
             number=own,
             type="Output",
-            value=left if last else min(gone, left),
+            value=value,
             items=items,
             issuance_date=f"{self.clock.now():%Y-%m-%dT%H:%M:%S}",
             by="seller",
             key=f"{self.rng.randrange(10**43, 10**44)}",
             url=f"https://nfe.example/{order.sequence}" if self.chance(0.5) else None,
-            embedded=_xml(own, self.settings.embedded_invoice_bytes) if with_xml else None,
+            embedded=_xml(own, value, self.settings.embedded_invoice_bytes) if with_xml else None,
         )
 
     def _left(self, order: SimOrder) -> list[dict[str, Any]]:
@@ -277,6 +278,8 @@ class SellerOrderRoom(WorkflowRoom):
             invoice.courier = "Transportadora"
 
 
-def _xml(number: str, size: int) -> str:
-    head = f'<?xml version="1.0"?><nfeProc><NFe><nNF>{number}</nNF><obs>'
+def _xml(number: str, value: int, size: int) -> str:
+    whole, cents = divmod(value, 100)
+    told = f"<nNF>{number}</nNF><vNF>{whole}.{cents:02}</vNF>"
+    head = f'<?xml version="1.0"?><nfeProc><NFe>{told}<obs>'
     return f"{head}{'x' * max(0, size - len(head))}</obs></NFe></nfeProc>"

@@ -6,6 +6,7 @@ from connector.sandbox.vtexsim.catalog import CatalogRoom
 from connector.sandbox.vtexsim.classic import ClassicRoom
 from connector.sandbox.vtexsim.control import ControlRoom
 from connector.sandbox.vtexsim.integration import IntegrationRoom
+from connector.sandbox.vtexsim.mapper import MapperRoom
 from connector.sandbox.vtexsim.oms import OmsRoom
 from connector.sandbox.vtexsim.prices import PriceRoom
 from connector.sandbox.vtexsim.products import ProductRoom
@@ -20,6 +21,7 @@ class VtexSimulator(
     IntegrationRoom,
     ClassicRoom,
     OmsRoom,
+    MapperRoom,
     ControlRoom,
 ):
     """A VTEX account that answers, calls back, forgets and lies as the real platform does."""

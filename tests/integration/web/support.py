@@ -152,7 +152,9 @@ async def world(tmp_path: Any, clock: Clock | None = None) -> Any:
     vault, registry = AesVault([generate_key()]), discover()
     pool, metrics = Pool(), Recorder()
     store = FullDisk(SqliteStore(settings.store_url, clock))
-    peers = LivePeers(pool=pool, vault=vault, registry=registry, clock=clock)
+    peers = LivePeers(
+        pool=pool, vault=vault, registry=registry, clock=clock, store=store, metrics=metrics
+    )
     async with open_hub(
         settings,
         store=store,

@@ -46,7 +46,13 @@ def peers(it, spy):
 
 
 def book(it, spy, **changes):
-    options = {"vault": it.hub.vault, "registry": it.hub.registry, "clock": SystemClock()}
+    options = {
+        "vault": it.hub.vault,
+        "registry": it.hub.registry,
+        "clock": SystemClock(),
+        "store": it.hub.store,
+        "metrics": it.hub.metrics,
+    }
     return LivePeers(pool=spy, **options | changes)
 
 

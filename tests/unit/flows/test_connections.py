@@ -103,6 +103,7 @@ async def test_a_new_connections_jobs_are_due():
             Job.RELIST,
             Job.HOUSEKEEPING,
             Job.POLL_ORDERS,
+            Job.CATEGORIES,
         }
 
 

@@ -1,0 +1,1 @@
+"""The simulated Mercado Livre: its state, its API, and what buyers do."""

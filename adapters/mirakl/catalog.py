@@ -1,0 +1,120 @@
+"""What the operator's catalog asks for: categories, attributes, lists of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import ValidationError
+
+from adapters.mirakl.client import Mirakl
+from adapters.mirakl.products import filled_by_us
+from adapters.mirakl.wire import Rows, Text, Wire, rows_of
+from connector.sdk import Category, CategoryAttribute, RetryLater
+
+_LISTS = frozenset({"LIST", "LIST_MULTIPLE_VALUES"})
+_LIST_CODE = frozenset({"LIST_CODE", "VALUES_LIST_CODE"})
+_MAX_LENGTH = "MAX_LENGTH"
+
+
+class WireParameter(Wire):
+    """A setting of an attribute's type."""
+
+    name: Text = ""
+    value: Text = ""
+
+
+class WireAttribute(Wire):
+    """An attribute of a category, or of all where ``hierarchy_code`` is empty."""
+
+    code: Text
+    label: Text = ""
+    type: Text = ""
+    type_parameter: Text = ""
+    type_parameters: Annotated[tuple[WireParameter, ...], Rows] = ()
+    values_list: Text = ""
+    requirement_level: Text = ""
+    required: bool | None = None
+    variant: bool = False
+    validations: Text = ""
+
+    @property
+    def list_code(self) -> str:
+        """Which list of values it takes, where it takes one."""
+        if self.type not in _LISTS:
+            return ""
+        told = [each.value for each in self.type_parameters if each.name in _LIST_CODE]
+        return (told[0] if told else "") or self.values_list or self.type_parameter
+
+    def attribute(self, values: tuple[tuple[str, str], ...]) -> CategoryAttribute:
+        """The same in the hub's words."""
+        level = self.requirement_level
+        return CategoryAttribute(
+            id=self.code,
+            name=self.label or self.code,
+            required=level == "REQUIRED" or (not level and bool(self.required)),
+            recommended=level == "RECOMMENDED",
+            variation=self.variant,
+            kind=self.type,
+            max_length=_longest(self.validations),
+            values=values,
+        )
+
+
+def _longest(validations: str) -> int:
+    """``MIN_LENGTH|10,MAX_LENGTH|80`` -> 80; 0 where no length is told."""
+    for rule in validations.split(","):
+        name, _, value = rule.strip().partition("|")
+        if name == _MAX_LENGTH and value.isdecimal():
+            return int(value)
+    return 0
+
+
+async def categories(mirakl: Mirakl) -> list[Category]:
+    """The whole tree (H11), which comes in one answer."""
+    rows = rows_of(await mirakl.get("/api/hierarchies", "H11.categories"), "hierarchies")
+    parents = {str(row.get("parent_code") or "") for row in rows}
+    return [
+        Category(
+            id=str(row.get("code")),
+            name=str(row.get("label") or row.get("code")),
+            parent_id=str(row.get("parent_code") or ""),
+            leaf=str(row.get("code")) not in parents,
+        )
+        for row in rows
+        if row.get("code")
+    ]
+
+
+async def attributes(mirakl: Mirakl, category_id: str) -> list[CategoryAttribute]:
+    """What a category asks for (PM11), without what comes from the product itself, with the
+    values of its lists (VL11).
+    """
+    query = {"hierarchy": category_id, "max_level": "0"}
+    response = await mirakl.get("/api/products/attributes", "PM11.attributes", query=query)
+    try:
+        told = [WireAttribute.model_validate(row) for row in rows_of(response, "attributes")]
+    except ValidationError:
+        raise RetryLater("Mirakl's attributes cannot be read") from None
+    ours = filled_by_us(mirakl.settings)
+    wanted = [one for one in told if one.requirement_level != "DISABLED" and one.code not in ours]
+    values = await _values(mirakl, {one.list_code for one in wanted} - {""})
+    return [one.attribute(values.get(one.list_code, ())) for one in wanted]
+
+
+async def _values(mirakl: Mirakl, wanted: set[str]) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """The values of these lists; all lists come in one answer, one alone by its code."""
+    if not wanted:
+        return {}
+    query = {"code": next(iter(wanted))} if len(wanted) == 1 else {}
+    rows = rows_of(
+        await mirakl.get("/api/values_lists", "VL11.values", query=query), "values_lists"
+    )
+    return {
+        str(row.get("code")): tuple(
+            (str(value.get("code")), str(value.get("label") or value.get("code")))
+            for value in row.get("values") or ()
+        )
+        for row in rows
+        if str(row.get("code")) in wanted
+    }

@@ -1,0 +1,1 @@
+"""A simulated Mirakl platform: two operators, imports that take their time, orders, parcels."""

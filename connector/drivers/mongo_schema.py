@@ -1,0 +1,236 @@
+"""The MongoDB database: how it is reached, what is in it, and how that came about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    AutoReconnect,
+    CollectionInvalid,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.uri_parser import parse_uri
+
+from connector.ports import StoreUnavailable
+
+Doc = dict[str, Any]
+Collection = AsyncCollection[Doc]
+
+APP_NAME = "connector-hub"
+_DATABASE = "connector"
+_OLDEST_SERVER = (5, 0)
+_NAMESPACE_EXISTS = 48
+_TOO_LARGE = {10334, 17419, 17420}
+_LONG_STOP_S = 3 * 365 * 86_400
+"""The log of a hub that nobody runs any more ends by itself. While one runs, ``forget`` decides."""
+
+_SAFETY: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "wTimeoutMS": 5000,
+    "retryWrites": True,
+    "retryReads": True,
+    "readConcernLevel": "majority",
+    "readPreference": "primary",
+    "uuidRepresentation": "standard",
+    "appname": APP_NAME,
+}
+"""What an URL cannot change: acknowledged means on disk on a majority, and what was read stays."""
+
+_USUAL: dict[str, Any] = {"connectTimeoutMS": 3000, "maxPoolSize": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The collections of one ledger. Moments are integers: BSON's own have only milliseconds.
+
+    Whatever comes from outside is a value, never a field's name.
+    """
+
+    client: AsyncMongoClient[Doc]
+    database: AsyncDatabase[Doc]
+    pending: Collection
+    documents: Collection
+    facts: Collection
+    holds: Collection
+    entries: Collection
+    counters: Collection
+
+
+def _place(*names: str) -> list[tuple[str, int]]:
+    return [(name, ASCENDING) for name in names]
+
+
+# A released step is never edited. Any step may be run by several processes at once, and again
+# after one that died in the middle: it must find what is there already.
+# In all collections but the log, ``_id`` is what makes a row the only one of its kind.
+MIGRATIONS: tuple[Mapping[str, Sequence[IndexModel]], ...] = (
+    {
+        # _id: connection, context, key
+        "pending": (
+            IndexModel(
+                _place("_id.connection", "_id.context", "priority", "due_at", "_id.key"),
+                name="claim",
+            ),
+            IndexModel(
+                _place("due_at", "lease_until", "_id.connection", "_id.context"), name="due"
+            ),
+            IndexModel(
+                _place("lease_until"),
+                name="lease",
+                partialFilterExpression={"lease_until": {"$gt": 0}},
+            ),
+            IndexModel(
+                _place("_id.connection", "_id.context", "_id.key"),
+                name="parked",
+                partialFilterExpression={"parked": 1},
+            ),
+        ),
+        # _id: kind, connection, key
+        "documents": (
+            IndexModel(_place("_id.kind", "_id.connection", "state", "_id.key"), name="state"),
+        ),
+        # _id: connection, subject, seq. One without ``id`` holds the place of what was erased.
+        "facts": (
+            IndexModel(
+                _place("_id.connection", "_id.subject", "id"),
+                name="once",
+                unique=True,
+                partialFilterExpression={"id": {"$exists": True}},
+            ),
+        ),
+        # _id: account, sku, connection, order
+        "holds": (IndexModel(_place("_id.account", "_id.sku", "quantity"), name="held"),),
+        # _id: a number that grows
+        "entries": (
+            IndexModel([("connection", ASCENDING), ("_id", DESCENDING)], name="connection"),
+            IndexModel(
+                [("connection", ASCENDING), ("subject", ASCENDING), ("_id", DESCENDING)],
+                name="subject",
+            ),
+            IndexModel(_place("at"), name="at"),
+            IndexModel(_place("written"), name="long_stop", expireAfterSeconds=_LONG_STOP_S),
+        ),
+        # _id: the name of what is being counted
+        "counters": (),
+    },
+)
+
+
+def connect(url: str, *, timeout_s: float) -> Books:
+    """The collections that a ``mongodb://`` or ``mongodb+srv://`` URL names; opens nothing yet.
+
+    Raises:
+        ValueError: it is no such URL.
+    """
+    try:
+        told = parse_uri(url, validate=True, warn=False)
+    except (InvalidURI, PyMongoError, ValueError) as error:
+        # Without the error's own text: it may repeat the password.
+        raise ValueError(
+            "not a MongoDB URL (mongodb://host1,host2/database?replicaSet=name):"
+            f" {type(error).__name__}"
+        ) from None
+    usual = {name: value for name, value in _USUAL.items() if name not in told["options"]}
+    client: AsyncMongoClient[Doc] = AsyncMongoClient(
+        url,
+        serverSelectionTimeoutMS=round(timeout_s * 1000),
+        **usual,
+        **_SAFETY,
+    )
+    database = client.get_database(told["database"] or _DATABASE)
+    return Books(
+        client,
+        database,
+        *(
+            database.get_collection(name)
+            for name in ("pending", "documents", "facts", "holds", "entries", "counters")
+        ),
+    )
+
+
+async def migrate(books: Books) -> None:
+    """Bring the database up to date; several processes may do so at once.
+
+    Raises:
+        StoreUnavailable: a newer hub wrote this database, or it is no replica set.
+    """
+    await _require_replica_set(books)
+    schema = books.database.get_collection("schema")
+    saved = await schema.find_one({"_id": "version"})
+    version = int(saved["value"]) if saved else 0
+    if version > len(MIGRATIONS):
+        raise StoreUnavailable(
+            f"the database is of a newer version ({version}) of the hub than this one"
+            f" ({len(MIGRATIONS)}): start that one"
+        )
+    for step in MIGRATIONS[version:]:
+        await asyncio.gather(*(_make(books, name, indexes) for name, indexes in step.items()))
+    if version < len(MIGRATIONS):
+        await schema.update_one(
+            {"_id": "version"}, {"$max": {"value": len(MIGRATIONS)}}, upsert=True
+        )
+
+
+async def _require_replica_set(books: Books) -> None:
+    hello = await books.database.command("hello")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise StoreUnavailable(
+            "MongoDB must run as a replica set (one node will do: mongod --replSet rs0, then"
+            " rs.initiate()): a lone server has no transactions"
+        )
+    info = await books.client.server_info()
+    if tuple(info["versionArray"][:2]) < _OLDEST_SERVER:
+        raise StoreUnavailable(f"MongoDB {info['version']} is too old: 5.0 or newer is needed")
+
+
+async def _make(books: Books, name: str, indexes: Sequence[IndexModel]) -> None:
+    """Make a collection and its indexes where they are not there yet."""
+    try:
+        # Beforehand: transactions should not have to.
+        await books.database.create_collection(name, check_exists=False)
+    except CollectionInvalid:
+        pass
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
+    if indexes:
+        await books.database.get_collection(name).create_indexes(list(indexes))
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Nothing in this block waits longer for MongoDB; what it cannot do is a StoreUnavailable.
+
+    A write that ran out of time may have happened: its caller repeats it.
+    """
+    try:
+        with pymongo.timeout(seconds):
+            yield
+    except PyMongoError as error:
+        if isinstance(error, OperationFailure) and error.code in _TOO_LARGE:
+            raise ValueError("MongoDB takes no document larger than 16 MB") from error
+        raise StoreUnavailable(f"MongoDB: {told(error)}") from error
+
+
+def told(error: PyMongoError) -> str:
+    """What went wrong, without the values that the server's own text may repeat."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    return type(error).__name__ if code is None else f"{type(error).__name__} (code {code})"
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether the server may have done it all the same, or would do it when asked again."""
+    return isinstance(error, AutoReconnect) or (
+        isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError")
+    )

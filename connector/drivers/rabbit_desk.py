@@ -1,0 +1,135 @@
+"""Hands turns that RabbitMQ delivered to whoever handles them, fairly and not too many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import MessageProcessError
+
+from connector.drivers.rabbit_link import FAILURES, broker_errors
+from connector.drivers.rabbit_messages import Unreadable, decode
+from connector.drivers.rabbit_waiting import Handled, Waiting
+from connector.ports import Metrics, Turn
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[Turn], Awaitable[None]]
+
+_ACK_S = 5.0
+_TOLERANCE_S = 2.0
+"""A message's time is in whole seconds, of another machine's clock."""
+
+
+class Desk:
+    """Handles turns of some queues, at most ``workers`` at once.
+
+    A message is acknowledged when its handler is over, however it ended: the ledger still has the
+    work. One that asks for what waits here already, or for what began after it was sent, is
+    acknowledged at once, so that a busy merchant's messages do not stand in the others' way.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        handler: Handler,
+        *,
+        workers: int,
+        handled: Handled,
+        on_begin: Callable[[Turn], None],
+        metrics: Metrics,
+    ) -> None:
+        self._handler = handler
+        self._workers = workers
+        self._handled = handled
+        self._on_begin = on_begin
+        self._metrics = metrics
+        self._waiting: Waiting[AbstractIncomingMessage] = Waiting(queues, handled)
+        self._wake = asyncio.Event()
+        self._busy = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def receive(self, queue: str, message: AbstractIncomingMessage) -> None:
+        """Take in one message of ``queue``."""
+        try:
+            turn = decode(message.body, queue)
+        except Unreadable as error:
+            self._metrics.count("broker_unreadable_total", queue=queue)
+            _log.error("turn_unreadable", queue=queue, why=str(error))
+            await _settle(message.reject(requeue=False))
+            return
+        if self._is_answered(turn, message):
+            self._metrics.count("broker_turns_dropped_total", reason="stale")
+            await _settle(message.ack())
+        elif not self._waiting.offer(turn, message):
+            self._metrics.count("broker_turns_dropped_total", reason="duplicate")
+            await _settle(message.ack())
+        else:
+            self._wake.set()
+
+    def forget(self, queue: str) -> None:
+        """What waits of ``queue`` is not ours any more; RabbitMQ delivers it again."""
+        self._waiting.forget(queue)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hand out turns until ``stop``, then wait for those under way."""
+        stopping = asyncio.ensure_future(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                while self._busy < self._workers and (found := self._waiting.take()):
+                    self._start(*found)
+                await self._wake.wait()
+            await self.idle.wait()
+        finally:
+            stopping.cancel()
+            for task in self.tasks:  # only where this call itself was cancelled
+                task.cancel()
+
+    def _start(self, turn: Turn, message: AbstractIncomingMessage) -> None:
+        self._busy += 1
+        self._handled.begin(turn, _now())
+        self._on_begin(turn)
+        self.idle.clear()
+        task = asyncio.create_task(self._handle(turn, message), name=f"turn {turn.queue}")
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def _handle(self, turn: Turn, message: AbstractIncomingMessage) -> None:
+        try:
+            await self._handler(turn)
+        # Whatever a handler does wrong, the next turn must be served.
+        except Exception:  # noqa: BLE001
+            _log.exception("turn_failed", connection=turn.connection, queue=turn.queue)
+        finally:
+            self._handled.end(turn)
+            self._busy -= 1
+            self._wake.set()
+        await _settle(message.ack())
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not self.tasks:
+            self.idle.set()
+
+    def _is_answered(self, turn: Turn, message: AbstractIncomingMessage) -> bool:
+        rung = message.timestamp
+        return rung is not None and self._handled.began_after(turn, rung.timestamp() + _TOLERANCE_S)
+
+
+async def _settle(settling: Awaitable[None]) -> None:
+    """Acknowledge or reject. A message of a channel that is gone is delivered again anyway."""
+    with contextlib.suppress(*FAILURES, MessageProcessError):
+        async with broker_errors(), asyncio.timeout(_ACK_S):
+            await settling
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()

@@ -1,0 +1,80 @@
+"""Which of the delivered turns is handled next: decisions without a broker."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from connector.ports import Turn
+
+Handle = TypeVar("Handle")
+_MOST_REMEMBERED = 10_000
+
+
+class Handled:
+    """How many turns of each connection's context are handled now, and when one began last."""
+
+    def __init__(self, *, at_once: int) -> None:
+        self._at_once = at_once
+        self._now: Counter[Turn] = Counter()
+        self._began: dict[Turn, float] = {}
+
+    def may_begin(self, turn: Turn) -> bool:
+        """Whether another turn of it may be handled beside those under way."""
+        return self._now[turn] < self._at_once
+
+    def begin(self, turn: Turn, at: float) -> None:
+        """One begins; ``at`` is a time of the same clock that rings are stamped with."""
+        self._now[turn] += 1
+        self._began.pop(turn, None)
+        self._began[turn] = at
+        if len(self._began) > _MOST_REMEMBERED:
+            del self._began[next(iter(self._began))]
+
+    def end(self, turn: Turn) -> None:
+        """One is over."""
+        self._now[turn] -= 1
+        if not self._now[turn]:
+            del self._now[turn]
+
+    def began_after(self, turn: Turn, at: float) -> bool:
+        """Whether one began after ``at``: it saw whatever was due then."""
+        return self._began.get(turn, float("-inf")) > at
+
+
+class Waiting(Generic[Handle]):
+    """Turns of one consumer that wait for a free worker, at most one of each connection's context.
+
+    Queues are served in turns, so that a long one leaves room for the others; and a connection
+    that has as many workers as it may have is passed over.
+    """
+
+    def __init__(self, queues: Sequence[str], handled: Handled) -> None:
+        self._order = deque(queues)
+        self._queues: dict[str, OrderedDict[Turn, Handle]] = {
+            name: OrderedDict() for name in queues
+        }
+        self._handled = handled
+
+    def offer(self, turn: Turn, handle: Handle) -> bool:
+        """Let it wait; False where one of its kind waits already."""
+        queue = self._queues[turn.queue]
+        if turn in queue:
+            return False
+        queue[turn] = handle
+        return True
+
+    def take(self) -> tuple[Turn, Handle] | None:
+        """The next turn whose connection is not handled too often already."""
+        for _ in range(len(self._order)):
+            queue = self._queues[self._order[0]]
+            self._order.rotate(-1)
+            for turn in queue:
+                if self._handled.may_begin(turn):
+                    return turn, queue.pop(turn)
+        return None
+
+    def forget(self, queue: str) -> None:
+        """Drop those of a queue: their messages are not ours any more."""
+        self._queues[queue].clear()

@@ -1,0 +1,1 @@
+"""Where ``connector adapter new`` begins: a small adapter that works, copied and renamed."""

@@ -1,0 +1,1 @@
+"""Proofs that nothing is lost: ``python -m tests.chaos`` (``make chaos``) runs the long form."""

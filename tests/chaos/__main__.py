@@ -1,0 +1,107 @@
+"""``python -m tests.chaos [--short] [PROOF ...]``: run the proofs, print the table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos import acked, broker, killing, limits, noisy, stampede, stopping
+from tests.chaos.servers import Machines, machines
+from tests.chaos.verdict import Verdict
+
+Proof = Callable[[Machines, bool], Awaitable[Sequence[Verdict]]]
+
+
+async def _killing(on: Machines, short: bool) -> Sequence[Verdict]:
+    del on  # the set of three is its own
+    async with machines(nodes=3) as own:
+        return [await killing.prove(own, killing.SHORT if short else killing.LONG)]
+
+
+async def _acked(on: Machines, short: bool) -> Sequence[Verdict]:
+    return [await acked.prove(await on.fresh(), acked.SHORT if short else acked.LONG)]
+
+
+async def _zombies(on: Machines, short: bool) -> Sequence[Verdict]:
+    size = stopping.SHORT if short else stopping.LONG
+    return [await stopping.prove_zombies(await on.fresh(), size)]
+
+
+async def _noisy(on: Machines, short: bool) -> Sequence[Verdict]:
+    return await noisy.prove(await on.fresh(), noisy.SHORT if short else noisy.LONG)
+
+
+async def _stampede(on: Machines, short: bool) -> Sequence[Verdict]:
+    return [await stampede.prove(await on.fresh(), stampede.SHORT if short else stampede.LONG)]
+
+
+async def _limits(on: Machines, short: bool) -> Sequence[Verdict]:
+    return [await limits.prove(await on.fresh(), limits.SHORT if short else limits.LONG)]
+
+
+async def _terms(on: Machines, short: bool) -> Sequence[Verdict]:
+    size = stopping.SHORT if short else stopping.LONG
+    return [await stopping.prove_terms(await on.fresh(), size)]
+
+
+PROOFS: Mapping[str, Proof] = {
+    "killing": _killing,
+    "acked": _acked,
+    "broker": broker.prove,
+    "zombies": _zombies,
+    "noisy": _noisy,
+    "stampede": _stampede,
+    "limits": _limits,
+    "terms": _terms,
+}
+
+
+async def run(names: Sequence[str], short: bool) -> list[Verdict]:
+    """Run proofs one after another; the machine is theirs alone in turns."""
+    verdicts: list[Verdict] = []
+    async with machines() as on:
+        for name in names:
+            began = time.monotonic()
+            sys.stderr.write(f"{name} ... ")
+            sys.stderr.flush()
+            verdicts += await PROOFS[name](on, short)
+            sys.stderr.write(f"{time.monotonic() - began:.0f} s\n")
+    return verdicts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 where a proof fails."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=", ".join(PROOFS))
+    parser.add_argument("--short", action="store_true", help="the sizes of make test")
+    parser.add_argument("--json", type=Path, help="also write the verdicts there")
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.proofs) - set(PROOFS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    verdicts = asyncio.run(run(asked.proofs or list(PROOFS), asked.short))
+    _show(verdicts)
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(one) for one in verdicts], indent=2) + "\n")
+    return 0 if all(one.ok for one in verdicts) else 1
+
+
+def _show(verdicts: Sequence[Verdict]) -> None:
+    table = Table(title="Proofs")
+    for column in ("", "proof", "pass", "found"):
+        table.add_column(column)
+    for one in verdicts:
+        table.add_row("ok" if one.ok else "FAIL", one.proof, one.wanted, one.found)
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

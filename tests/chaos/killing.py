@@ -1,0 +1,118 @@
+"""A merchant's day on several processes, while all of them, the broker and the database die."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+
+from connector.sandbox.demo.installation import Installation
+from connector.sandbox.demo.options import DemoOptions
+from connector.sandbox.demo.run import Demo
+from tests.chaos.servers import Machines
+from tests.chaos.verdict import Verdict
+
+_DRAINED_S = 60.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the day is and how often what is killed; ``time_scale`` sets how long it lasts."""
+
+    skus: int
+    orders: int
+    kills: int
+    broker_kills: int
+    primary_kills: int
+    time_scale: float
+    web: int = 2
+    workers: int = 3
+
+    @property
+    def day_s(self) -> float:
+        """Real seconds that the shop is open."""
+        return 9_000 / self.time_scale
+
+
+LONG = Size(2_000, 1_000, 100, 3, 3, time_scale=30)
+SHORT = Size(60, 20, 8, 1, 1, time_scale=240, web=2, workers=2)
+
+
+async def prove(machines: Machines, size: Size, *, seed: int = 3) -> Verdict:
+    """Live the day, kill all the time, see that everything holds and how soon after the last."""
+    servers = await machines.fresh()
+    options = DemoOptions(
+        skus=size.skus,
+        orders=size.orders,
+        seed=seed,
+        faults="normal",
+        time_scale=size.time_scale,
+        store_url=servers.store_url,
+        broker_url=servers.broker_url,
+        web=size.web,
+        workers=size.workers,
+    )
+    killer = _Killer(machines, size, Random(seed))
+    troubles = [killer.processes, killer.broker, killer.primary]
+    demo = Demo(options, Console(quiet=True), troubles)
+    with tempfile.TemporaryDirectory(prefix="hub-killing-") as folder:
+        report = await demo.run(Path(folder))
+        ended = time.monotonic()
+    wrong = [finding.name for finding in report.findings if not finding.ok]
+    drained = ended - max(killer.last, demo.closed_at)
+    return Verdict(
+        f"Kill anywhere: {size.web} web, {size.workers} workers, {size.orders:,} orders,"
+        f" {size.skus:,} SKUs",
+        f"0 lost, 0 doubled, all invariants, drained <= {_DRAINED_S:g} s",
+        f"{report.kills} SIGKILLs, broker killed {killer.done['broker']} times, primary"
+        f" {killer.done['primary']} times; {len(report.findings) - len(wrong)} of"
+        f" {len(report.findings)} invariants hold{': not ' + ', '.join(wrong) if wrong else ''},"
+        f" {drained:.0f} s after the shop closed and the last kill",
+        report.ok and report.kills >= size.kills and drained <= _DRAINED_S,
+        {"drained_s": drained, "kills": report.kills},
+    )
+
+
+class _Killer:
+    """Spreads its kills over the day, and stops when all are done."""
+
+    def __init__(self, machines: Machines, size: Size, dice: Random) -> None:
+        self._machines = machines
+        self._size = size
+        self._dice = dice
+        self.last = 0.0
+        self.done = {"broker": 0, "primary": 0}
+
+    async def processes(self, hub: Installation) -> None:
+        every = self._size.day_s / (self._size.kills + 1)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as killing:  # the next one does not wait for the last one
+            for number in range(self._size.kills):
+                planned = began + every * (number + self._dice.uniform(0.2, 0.9))
+                await asyncio.sleep(max(0.0, planned - time.monotonic()))
+                killing.create_task(hub.kill_one(self._dice))
+                self.last = time.monotonic()
+
+    async def broker(self, _: Installation) -> None:
+        lose = self._machines.lose_the_broker
+        await self._spread("broker", self._size.broker_kills, lose, offset=0.3)
+
+    async def primary(self, _: Installation) -> None:
+        lose = self._machines.lose_the_primary
+        await self._spread("primary", self._size.primary_kills, lose, offset=0.8)
+
+    async def _spread(
+        self, what: str, times: int, lose: Callable[[], Awaitable[None]], *, offset: float
+    ) -> None:
+        part = self._size.day_s / max(1, times)
+        for number in range(times):
+            await asyncio.sleep(part * offset * 0.5 if number == 0 else part * 0.8)
+            await lose()
+            self.done[what] += 1
+            self.last = time.monotonic()
