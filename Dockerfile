@@ -1,11 +1,12 @@
 # One image for web, worker and the command line: docker run IMAGE connector --help
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md deploy/constraints.txt ./
 COPY connector connector
 COPY adapters adapters
 RUN python -m venv /opt/hub \
-    && /opt/hub/bin/pip install --no-cache-dir --disable-pip-version-check . \
+    && /opt/hub/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --constraint constraints.txt . \
     && /opt/hub/bin/connector --version
 
 FROM python:3.11.13-slim-bookworm

@@ -179,7 +179,7 @@ def test_only_those_who_put_the_hub_together_know_drivers():
         and "drivers" not in path.parts
         and not _is_test(path)
     }
-    bootstrap = {f"connector/bootstrap/{name}.py" for name in ("hub", "keys", "process")}
+    bootstrap = {f"connector/bootstrap/{name}.py" for name in ("hub", "keys", "ledger", "process")}
     excused = {where for where, what in EXCEPTIONS if _within(what, {"connector.drivers"})}
     assert knowing == bootstrap | excused
 

@@ -176,6 +176,41 @@ ERRORS = (
         means="the account's stock is kept at places of the seller's, not with the listing",
         do="set stock_at=seller_warehouse with store_id and network_node_id",
     ),
+    KnownError(
+        error="item.attribute.missing_conditional_required*",
+        means="for this product the category demands an attribute, often the GTIN (cause 7810)",
+        do="fill in the EAN in VTEX, or map the attribute that is named",
+    ),
+    KnownError(
+        error="item.available_quantity.not_modifiable*",
+        means="the account's stock is not kept with the listing",
+        do="run connection check: it says which value of stock_at the account needs",
+    ),
+    KnownError(
+        error="category_roots: * is no root category",
+        means="the setting names a category that is no root of the site's tree",
+        do="name roots alone, or leave category_roots empty",
+    ),
+    KnownError(
+        error="*is not this account's",
+        means="an event named an order that the seller's token cannot read: often a stray or forged",
+        do="nothing, unless the order is yours: then check user_id",
+    ),
+    KnownError(
+        error="claim *it names no order*",
+        means="a claim is about a payment that belongs to no order of the hub's",
+        do="see to the claim on Mercado Livre",
+    ),
+    KnownError(
+        error="*cannot be read",
+        means="Mercado Livre told an amount or a date in a form nobody knows",
+        do="report it with the order's number; place the order by hand meanwhile",
+    ),
+    KnownError(
+        error="bad_request: *",
+        means="Mercado Livre refused what was handed in for an order, in its own words",
+        do="settle it on Mercado Livre: an invoice that is not authorised, a step out of turn",
+    ),
 )
 
 _UNVERIFIED = (

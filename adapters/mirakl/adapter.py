@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adapters.mirakl import catalog, checkup, deciding, listings, papers, shipping
+from adapters.mirakl import catalog, checkup, deciding, listings, looking, papers, shipping
 from adapters.mirakl.client import Mirakl
 from adapters.mirakl.imports import lot_status
 from adapters.mirakl.limits import LIMITS
@@ -105,7 +105,7 @@ class MiraklAdapter(Adapter[MiraklSettings]):
 
     async def find(self, skus: Sequence[str]) -> Mapping[str, Found]:
         """Look offers up (OF21)."""
-        return await listings.find(self.mirakl, skus)
+        return await looking.find(self.mirakl, skus)
 
     async def lot(self, lot_id: str) -> LotStatus:
         """Ask how far imports are (OF02, STO02, PRI02, P42), read their error reports."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from adapters.mirakl.client import Mirakl, part
+from adapters.mirakl.looking import find
 from adapters.mirakl.products import report
 from adapters.mirakl.wire import Text, Wire, object_of, rows_of
 from connector.sdk import (
@@ -43,6 +44,7 @@ class Kind(StrEnum):
     """What an import is of."""
 
     OFFERS = "OF24"
+    DELETIONS = "OF24D"
     STOCK = "STO01"
     PRICES = "PRI01"
     PRODUCTS = "P41"
@@ -165,7 +167,7 @@ def _together(ended: Sequence[_Ended]) -> LotStatus:
 
 async def _ask(mirakl: Mirakl, kind: Kind, number: str) -> _Found:
     match kind:
-        case Kind.OFFERS:
+        case Kind.OFFERS | Kind.DELETIONS:
             path, operation = f"/api/offers/imports/{part(number)}", "OF02.offers-status"
         case Kind.STOCK:
             path = f"/api/offers/stock/imports/{part(number)}/status"
@@ -217,12 +219,17 @@ async def _offers_ended(mirakl: Mirakl, found: _Found, told: WireImport) -> _End
     number = part(found.number)
     path, operation = {
         Kind.OFFERS: (f"/api/offers/imports/{number}/error_report", "OF03.offers-errors"),
+        Kind.DELETIONS: (f"/api/offers/imports/{number}/error_report", "OF03.offers-errors"),
         Kind.STOCK: (f"/api/offers/stock/imports/{number}/error_report", "STO03.stock-errors"),
         Kind.PRICES: (f"/api/offers/pricing/imports/{number}/error_report", "PRI03.prices-errors"),
     }[found.kind]
     errors = report((await _file(mirakl, path, operation)).body, mirakl.settings)
     if errors is None:
         return _Ended({}, None)
+    if found.kind is Kind.DELETIONS:
+        # What was not there to be deleted is as gone as it was asked to be.
+        there = await find(mirakl, list(errors))
+        errors = {sku: reasons for sku, reasons in errors.items() if sku in there}
     return _Ended({sku: Refused(reasons) for sku, reasons in errors.items()}, Done())
 
 

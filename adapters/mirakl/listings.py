@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from math import ceil
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
-
-from pydantic import ValidationError
 
 from adapters.mirakl.client import Mirakl
 from adapters.mirakl.imports import Kind, Lot
+from adapters.mirakl.looking import PAGE
 from adapters.mirakl.offers import (
-    WireOffer,
     WireProduct,
     deletion_to_wire,
     offer_to_wire,
@@ -21,9 +18,8 @@ from adapters.mirakl.offers import (
     stock_file,
 )
 from adapters.mirakl.products import product_file
-from adapters.mirakl.wire import import_id_of, multipart, object_of, rows_of
+from adapters.mirakl.wire import import_id_of, multipart, rows_of
 from connector.sdk import (
-    Found,
     Held,
     InLot,
     NoAnswer,
@@ -32,13 +28,10 @@ from connector.sdk import (
     Outcome,
     PriceStock,
     Refused,
-    Response,
     RetryLater,
     TryAgain,
 )
 
-_PAGE = 100
-"""Most offers on a page, and most products in one answer of P31 (its specification)."""
 _CSV = "text/csv"
 
 
@@ -86,7 +79,7 @@ async def write_offers(mirakl: Mirakl, offers: Sequence[Offer]) -> dict[str, Out
 async def delete(mirakl: Mirakl, terms: Sequence[PriceStock]) -> dict[str, Outcome]:
     """Take offers away (OF24 with ``delete``)."""
     number = await _send_offers(mirakl, [deletion_to_wire(one, mirakl.settings) for one in terms])
-    return _in_lot(_lot(mirakl, (Kind.OFFERS, number)), (one.sku for one in terms))
+    return _in_lot(_lot(mirakl, (Kind.DELETIONS, number)), (one.sku for one in terms))
 
 
 async def price_and_stock(mirakl: Mirakl, terms: Sequence[PriceStock]) -> dict[str, Outcome]:
@@ -109,55 +102,7 @@ async def out_of_stock(mirakl: Mirakl, terms: Sequence[PriceStock]) -> dict[str,
     return _in_lot(_lot(mirakl, (Kind.STOCK, stock)), (one.sku for one in terms))
 
 
-# --- looking --------------------------------------------------------------------------------------
-
-
-async def find(mirakl: Mirakl, skus: Sequence[str]) -> Mapping[str, Found]:
-    """What Mirakl has of these SKUs: one by one, or page by page where that takes fewer calls.
-
-    The first page tells how many there are. What changes while pages are read may hide an offer;
-    it is then created again, which Mirakl takes as an update.
-    """
-    if len(skus) <= 1:
-        return await _find_one_by_one(mirakl, skus)
-    first = await _offers(mirakl, {"max": str(_PAGE), "offset": "0"})
-    total = int(object_of(first).get("total_count") or 0)
-    found = _found(first)
-    pages = ceil(total / _PAGE)
-    missing = [sku for sku in skus if sku not in found]
-    if len(missing) < pages:
-        return _only(found, skus) | await _find_one_by_one(mirakl, missing)
-    for page in range(1, pages):
-        if all(sku in found for sku in skus):
-            break
-        query = {"max": str(_PAGE), "offset": str(page * _PAGE)}
-        found |= _found(await _offers(mirakl, query))
-    return _only(found, skus)
-
-
-async def _find_one_by_one(mirakl: Mirakl, skus: Iterable[str]) -> dict[str, Found]:
-    found: dict[str, Found] = {}
-    for sku in skus:
-        query = {"sku": sku, "max": str(_PAGE), "offset": "0"}
-        found |= _only(_found(await _offers(mirakl, query)), [sku])
-    return found
-
-
-async def _offers(mirakl: Mirakl, query: Mapping[str, str]) -> Response:
-    sort = {"sort": "productTitle", "order": "asc"}
-    return await mirakl.get("/api/offers", "OF21.offers", query={**query, **sort})
-
-
-def _found(response: Response) -> dict[str, Found]:
-    try:
-        rows = [WireOffer.model_validate(row) for row in rows_of(response, "offers")]
-    except ValidationError:
-        raise RetryLater("Mirakl's list of offers cannot be read") from None
-    return {row.shop_sku: row.found() for row in rows}
-
-
-def _only(found: Mapping[str, Found], skus: Iterable[str]) -> dict[str, Found]:
-    return {sku: found[sku] for sku in skus if sku in found}
+# --- products -------------------------------------------------------------------------------------
 
 
 async def _known_products(mirakl: Mirakl, offers: Sequence[Offer]) -> set[tuple[str, str]]:
@@ -165,8 +110,8 @@ async def _known_products(mirakl: Mirakl, offers: Sequence[Offer]) -> set[tuple[
     told = (reference_of(one.content, mirakl.settings) for one in offers)
     references = list(dict.fromkeys(reference for reference in told if reference))
     known: set[tuple[str, str]] = set()
-    for start in range(0, len(references), _PAGE):
-        query = {"product_references": references_query(references[start : start + _PAGE])}
+    for start in range(0, len(references), PAGE):
+        query = {"product_references": references_query(references[start : start + PAGE])}
         response = await mirakl.get("/api/products", "P31.products", query=query)
         rows = [WireProduct.model_validate(row) for row in rows_of(response, "products")]
         known |= {(row.product_id_type, row.product_id) for row in rows}

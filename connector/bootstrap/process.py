@@ -31,6 +31,7 @@ CANNOT_START = 2
 _BACKLOG = 1024
 _GRACE_S = 2.0
 """What is cut off after ``shutdown_s`` may still say so."""
+_COUNTING_SHARE = 20
 
 _log = structlog.get_logger(__name__)
 
@@ -108,14 +109,10 @@ class Process:
             _log.error("adapter_broken", adapter=name, why=why)
         self._readiness = Readiness(self._hub)
 
-        async def render() -> tuple[bytes, str]:
-            await show_pending(self._hub, metrics)
-            return metrics.render()
-
         admin = AdminSite(
             self._hub,
             readiness=self._readiness,
-            render=render,
+            render=PendingGauges(self._hub, metrics).render,
             tokens=settings.tokens(),
             allow_hosts=settings.allow_hosts,
         )
@@ -215,15 +212,38 @@ class Process:
         return sock
 
 
-async def show_pending(hub: Hub, metrics: PrometheusMetrics) -> None:
-    """Bring the gauges of the pending set up to date; asked for at every scrape."""
-    now = hub.now()
-    metrics.clear("pending_keys")
-    metrics.clear("pending_oldest_seconds")
-    for stats in await hub.store.pending_stats(now):
-        where, context = stats.connection, stats.context
-        counts = {"due": stats.due, "waiting": stats.waiting, "parked": stats.parked}
-        for state, count in counts.items():
-            metrics.gauge("pending_keys", count, connection=where, context=context, state=state)
-        age = (now - stats.oldest_due).total_seconds() if stats.oldest_due else 0
-        metrics.gauge("pending_oldest_seconds", max(0.0, age), connection=where, context=context)
+class PendingGauges:
+    """The gauges of the pending set, brought up to date when they are asked for.
+
+    Counting a large ledger takes a while and every process is asked: it may take a twentieth of
+    the time, no more.
+    """
+
+    def __init__(self, hub: Hub, metrics: PrometheusMetrics) -> None:
+        self._hub = hub
+        self._metrics = metrics
+        self._not_before = 0.0
+
+    async def render(self) -> tuple[bytes, str]:
+        """Everything there is to show, with its content type."""
+        began = time.monotonic()
+        if began >= self._not_before:
+            await self._show()
+            now = time.monotonic()
+            self._not_before = now + _COUNTING_SHARE * (now - began)
+        return self._metrics.render()
+
+    async def _show(self) -> None:
+        metrics, now = self._metrics, self._hub.now()
+        found = await self._hub.store.pending_stats(now)
+        metrics.clear("pending_keys")
+        metrics.clear("pending_oldest_seconds")
+        for stats in found:
+            where, context = stats.connection, stats.context
+            counts = {"due": stats.due, "waiting": stats.waiting, "parked": stats.parked}
+            for state, count in counts.items():
+                metrics.gauge("pending_keys", count, connection=where, context=context, state=state)
+            age = (now - stats.oldest_due).total_seconds() if stats.oldest_due else 0
+            metrics.gauge(
+                "pending_oldest_seconds", max(0.0, age), connection=where, context=context
+            )

@@ -15,6 +15,7 @@ from connector.cli.printing import examples
 from connector.cli.rows import listings, logs, orders
 from connector.cli.serve import serve, settings_
 from connector.cli.sim import sim
+from connector.cli.store import store
 from connector.cli.sync import sync
 
 
@@ -57,6 +58,7 @@ for command in (
     serve,
     settings_,
     sim,
+    store,
     sync,
 ):
     cli.add_command(command)

@@ -52,6 +52,9 @@ class Rules(BaseModel):
     reads_per_s: float = Field(20, gt=0, description="most look-agains per second")
     watch_s: float = Field(7_200, gt=0, description="open orders are read again this often")
     personal_data_days: int = Field(90, ge=0, description="erased so long after an order ends")
+    default_document: str = Field(
+        "", max_length=40, description="stands for the buyer's document where none is told"
+    )
     poll_s: float | None = Field(None, gt=0, description="order polling, else the adapter's own")
 
     @field_validator("price_ceiling")

@@ -39,8 +39,10 @@ _CONTEXT = ("context",)
 # Without the prefix that they are shown with.
 METRICS: dict[str, Metric] = {
     # what comes in
-    "notifications_total": Metric(Kind.COUNTER, "Keys that notifications spoke of"),
-    "webhooks_total": Metric(Kind.COUNTER, "Webhooks of marketplaces", ("adapter",)),
+    "notifications_total": Metric(
+        Kind.COUNTER, "Keys that notifications spoke of", ("connection",)
+    ),
+    "webhooks_total": Metric(Kind.COUNTER, "Webhooks of marketplaces", ("adapter", "connection")),
     "callbacks_total": Metric(Kind.COUNTER, "Calls from the store about orders", ("kind",)),
     "callbacks_repaired_total": Metric(Kind.COUNTER, "Lost callbacks found by looking"),
     "web_refused_total": Metric(Kind.COUNTER, "Requests that were refused", ("route", "status")),
@@ -66,6 +68,9 @@ METRICS: dict[str, Metric] = {
         Kind.COUNTER, "Queues that did not answer and were made anew", ("queue",)
     ),
     "broker_connections_lost_total": Metric(Kind.COUNTER, "Lost connections to RabbitMQ", ("use",)),
+    "store_unavailable_total": Metric(
+        Kind.COUNTER, "Work put off because the ledger was away", _CONTEXT
+    ),
     # work
     "catalog_reads_total": Metric(Kind.COUNTER, "Reads of catalogue content"),
     "simulations_total": Metric(Kind.COUNTER, "Fulfilment simulations"),

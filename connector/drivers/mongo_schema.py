@@ -31,6 +31,7 @@ _DATABASE = "connector"
 _OLDEST_SERVER = (5, 0)
 _NAMESPACE_EXISTS = 48
 _TOO_LARGE = {10334, 17419, 17420}
+MOVING = "moving"
 _LONG_STOP_S = 3 * 365 * 86_400
 """The log of a hub that nobody runs any more ends by itself. While one runs, ``forget`` decides."""
 
@@ -65,6 +66,8 @@ class Books:
     holds: Collection
     entries: Collection
     counters: Collection
+    schema: Collection
+    """What is known of the database itself: its version, and a copy that is under way."""
 
 
 def _place(*names: str) -> list[tuple[str, int]]:
@@ -152,10 +155,7 @@ def connect(url: str, *, timeout_s: float) -> Books:
     return Books(
         client,
         database,
-        *(
-            database.get_collection(name)
-            for name in ("pending", "documents", "facts", "holds", "entries", "counters")
-        ),
+        *(database.get_collection(name) for name in (*MIGRATIONS[0], "schema")),
     )
 
 
@@ -163,11 +163,26 @@ async def migrate(books: Books) -> None:
     """Bring the database up to date; several processes may do so at once.
 
     Raises:
-        StoreUnavailable: a newer hub wrote this database, or it is no replica set.
+        StoreUnavailable: a newer hub wrote this database, it is being filled by a copy, or it is
+            no replica set.
     """
-    await _require_replica_set(books)
-    schema = books.database.get_collection("schema")
-    saved = await schema.find_one({"_id": "version"})
+    await require_replica_set(books)
+    await make_all(books)
+    moving = await books.schema.find_one({"_id": MOVING})
+    if moving is not None and not moving["finished"]:
+        raise StoreUnavailable(
+            "a copy into this database is under way: wait, or run the same `connector store copy`"
+            " again if it was broken off"
+        )
+
+
+async def make_all(books: Books) -> None:
+    """Make all collections and indexes that are not there yet.
+
+    Raises:
+        StoreUnavailable: a newer hub wrote this database.
+    """
+    saved = await books.schema.find_one({"_id": "version"})
     version = int(saved["value"]) if saved else 0
     if version > len(MIGRATIONS):
         raise StoreUnavailable(
@@ -177,12 +192,17 @@ async def migrate(books: Books) -> None:
     for step in MIGRATIONS[version:]:
         await asyncio.gather(*(_make(books, name, indexes) for name, indexes in step.items()))
     if version < len(MIGRATIONS):
-        await schema.update_one(
+        await books.schema.update_one(
             {"_id": "version"}, {"$max": {"value": len(MIGRATIONS)}}, upsert=True
         )
 
 
-async def _require_replica_set(books: Books) -> None:
+async def require_replica_set(books: Books) -> None:
+    """Refuse a server that has no transactions, or is too old.
+
+    Raises:
+        StoreUnavailable: it is one.
+    """
     hello = await books.database.command("hello")
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise StoreUnavailable(

@@ -19,6 +19,8 @@ from connector.ports import Metrics, Turn
 _log = structlog.get_logger(__name__)
 
 PUBLISH_S = 5.0
+_SETTLING_S = 2.0
+_AGAIN_S = 0.1
 
 
 class NotSent(Exception):
@@ -39,8 +41,9 @@ class Publisher:
         self._lock = asyncio.Lock()
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
-        self._declared: set[str] = set()
+        self._declared: dict[str, float] = {}
         self._answers = 0
+        self._trouble = ""
 
     async def publish(self, turn: Turn) -> None:
         """Send one turn; returns when its queue has it, or raises, within ``timeout_s`` seconds.
@@ -52,7 +55,11 @@ class Publisher:
             await self._publish(turn)
         except NotSent as error:
             self._metrics.count("broker_publish_failures_total", reason=error.reason)
+            if error.reason != self._trouble:  # said once, counted always
+                _log.warning("turn_not_sent", queue=turn.queue, reason=error.reason)
+            self._trouble = error.reason
             raise
+        self._trouble = ""
         self._metrics.count("broker_published_total", context=turn.context)
 
     async def _publish(self, turn: Turn) -> None:
@@ -67,9 +74,7 @@ class Publisher:
                 await _unblocked(connection)
                 stage = "timeout"
                 channel = await self._ready(connection, turn.queue)
-                confirmed = await channel.default_exchange.publish(
-                    _message(turn), turn.queue, mandatory=True
-                )
+                confirmed = await self._send(channel, turn)
         except TimeoutError:
             if stage == "timeout" and connection is not None:
                 if await _is_blocked(connection):
@@ -78,7 +83,7 @@ class Publisher:
                     self._link.drop(connection)
             raise NotSent(stage) from None
         except PublishError:
-            self._declared.discard(turn.queue)  # the next one makes the queue anew
+            self._declared.pop(turn.queue, None)  # the next one makes the queue anew
             raise NotSent("unroutable") from None
         except DeliveryError:
             raise NotSent("refused") from None  # the queue is full, or its leader is away
@@ -91,6 +96,25 @@ class Publisher:
             raise NotSent("unconfirmed")
         self._answers += 1
 
+    async def _send(self, channel: AbstractChannel, turn: Turn) -> object:
+        """Publish, and wait for RabbitMQ's answer.
+
+        A queue that somebody else is just declaring refuses for a moment: its leader is not there
+        yet. It is tried again then; whoever declares a queue first has that wait behind them.
+        """
+        while True:
+            try:
+                return await channel.default_exchange.publish(
+                    _message(turn), turn.queue, mandatory=True
+                )
+            except PublishError:
+                raise
+            except DeliveryError:
+                declared = self._declared.get(turn.queue, 0.0)
+                if asyncio.get_running_loop().time() - declared > _SETTLING_S:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
+
     async def _ready(self, connection: AbstractConnection, queue: str) -> AbstractChannel:
         """The channel of this connection; and the queue exists."""
         async with self._lock:
@@ -99,7 +123,7 @@ class Publisher:
                 self._declared.clear()
             if queue not in self._declared:
                 await declare(connection, queue)
-                self._declared.add(queue)
+                self._declared[queue] = asyncio.get_running_loop().time()
             if self._channel is None or self._channel.is_closed:
                 self._channel = await connection.channel(
                     publisher_confirms=True,

@@ -120,7 +120,7 @@ def compose(work: OrderWork, market: MarketOrder, simulated: OrderSimulation) ->
         payment_methods=market.payment_methods,
         paid=market.status in PAID,
     )
-    order, filled = fill_gaps(order)
+    order, filled = fill_gaps(order, document=work.connection.rules.default_document)
     if filled:
         text = f"order {work.order.key}: default values were used: {', '.join(filled)}"
         work.tell(text, code="H", status=Status.WARNING, once="H")

@@ -49,7 +49,7 @@ async def save_notifications(
     """Mark every SKU and ask for a turn if anything is due at once."""
     marks = [mark_of(hub, connection, notification) for notification in notifications]
     await hub.store.commit(marks)
-    hub.metrics.count("notifications_total", len(marks))
+    hub.metrics.count("notifications_total", len(marks), connection=connection.id)
     if any(mark.hint.recheck is False for mark in marks):
         hub.ring(connection, Context.LISTINGS)
 
@@ -85,7 +85,7 @@ async def take_webhook(hub: Hub, connection: Connection, request: Request) -> in
     peers = hub.peers.of(connection, Context.ORDERS)
     keys = peers.adapter.webhook(request, hub.now())
     await save_order_keys(hub, connection, keys)
-    hub.metrics.count("webhooks_total", adapter=connection.adapter)
+    hub.metrics.count("webhooks_total", adapter=connection.adapter, connection=connection.id)
     return len(keys)
 
 

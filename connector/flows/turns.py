@@ -122,6 +122,7 @@ class Workers:
                 await self._settle(claim, setback(error))
         except StoreUnavailable:
             log.warning("store unavailable", connection=connection.id, context=context)
+            self.hub.metrics.count("store_unavailable_total", context=context)
         except Exception as error:  # noqa: BLE001 - one poisonous key must not stop the others
             log.error(  # noqa: TRY400 - a traceback could show what must not be logged
                 "turn failed",

@@ -85,8 +85,11 @@ def merge_lines(lines: Sequence[PlaceLine]) -> tuple[PlaceLine, ...]:
     return tuple(merged.values())
 
 
-def fill_gaps(order: PlaceOrder) -> tuple[PlaceOrder, tuple[str, ...]]:
+def fill_gaps(order: PlaceOrder, *, document: str = "") -> tuple[PlaceOrder, tuple[str, ...]]:
     """The order with defaults where VTEX needs data the marketplace did not give (H-ARC-05).
+
+    ``document`` is what the merchant wants to stand for a buyer's document where marketplaces do
+    not ask buyers for one; VTEX takes no order without (protocol 6.2).
 
     The second value names what was filled, as "field=value", for log H; no personal data.
     """
@@ -108,9 +111,13 @@ def fill_gaps(order: PlaceOrder) -> tuple[PlaceOrder, tuple[str, ...]]:
         if plain(address.street) and not plain(street[name]):
             street[name] = default
             told.append(f"{name}={default}")
+    profile = {"first_name": first, "last_name": last}
+    if document and not plain(buyer.document):
+        profile["document"] = document
+        told.append(f"document={document}")
     filled = replace(
         order,
-        buyer=buyer.model_copy(update={"first_name": first, "last_name": last}),
+        buyer=buyer.model_copy(update=profile),
         address=address.model_copy(update={"receiver": receiver, **street}),
     )
     return filled, tuple(told)

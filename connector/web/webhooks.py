@@ -99,7 +99,7 @@ async def app_webhook(
             keys[connection.id][call.key] = None
     for connection in connections.values():
         await save_order_keys(hub, connection, list(keys[connection.id]))
-    hub.metrics.count("webhooks_total", adapter=door.adapter.name)
+        hub.metrics.count("webhooks_total", adapter=door.adapter.name, connection=connection.id)
     return done()
 
 

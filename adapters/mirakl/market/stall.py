@@ -64,7 +64,7 @@ class Stall(ParcelSide):
         """Refuse every line about this SKU from now on."""
         self.refusals[sku] = reason
 
-    def lots(self, mode: str) -> None:
+    def end_lots(self, mode: str) -> None:
         """Let imports end ``late``, ``partly`` or ``never`` from now on."""
         self.settings.mode = mode  # type: ignore[assignment]
 

@@ -186,8 +186,20 @@ async def replay(
     now: str = "",
 ) -> Any:
     """Run a case's operation against its exchanges; returns what ``output.json`` should say."""
+    return (await replayed(adapter, case, Setup(settings, app, now)))[0]
+
+
+async def replayed(
+    adapter: type[Adapter[Any]], case: Case, setup: Setup
+) -> tuple[Any, Sequence[Request]]:
+    """Run a case; what it came to, and the requests that were sent.
+
+    Raises:
+        ReplayError: something else was sent than was recorded.
+    """
     http = ReplayHttp(case.exchanges)
-    call = _bound(adapter, case, Setup({**settings, **case.settings}, app, now), http)
+    settings = {**setup.settings, **case.settings}
+    call = _bound(adapter, case, Setup(settings, setup.app, setup.now), http)
     # The hints of the contract, so that an adapter may import its types as it likes.
     hints = get_type_hints(getattr(Adapter, case.operation))
     arguments = {
@@ -200,7 +212,7 @@ async def replay(
     except (AdapterError, NoAnswer, NotSent) as error:
         result = {"raises": plain(error, case.output.get("raises"))}
     http.finish()
-    return result
+    return result, http.sent
 
 
 def _bound(adapter: type[Adapter[Any]], case: Case, setup: Setup, http: Http) -> Callable[..., Any]:

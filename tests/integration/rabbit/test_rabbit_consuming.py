@@ -134,7 +134,7 @@ async def test_consumers_are_back_after_the_network_is(*, make_broker, start, sw
     await works(sweeper, within_s=HEALED_S)
 
 
-async def test_a_killed_rabbitmq_comes_back_with_its_turns(node, vhost, broker, start, sweep, told):
+async def test_a_killed_rabbitmq_comes_back_with_its_turns(*, node, vhost, broker, start, told):
     kept = {f"kept {number}" for number in range(30)}
     async with publishing(node.url(vhost), told) as publisher:
         await publisher.publish(turn("first"))

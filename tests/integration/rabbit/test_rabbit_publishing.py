@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connector.drivers.rabbit_broker import BrokerUnavailable, QueueMismatch, RabbitBroker
-from connector.drivers.rabbit_topology import turn_arguments
+from connector.drivers.rabbit_topology import declare, turn_arguments
 from tests.integration.rabbit.support import LISTINGS, Sweeper, attempt, publishing, turn, until
 from tests.servers.proxy import Faults
 
@@ -71,6 +71,17 @@ async def test_an_unroutable_or_refused_publish_is_reported(
     for number in range(100):
         await broker.ring(turn(str(number)))
     await until(lambda: {str(number) for number in range(100)} <= seen, within_s=30)
+
+
+async def test_a_queue_that_is_just_being_declared_loses_nothing(node, vhost, told, channel):
+    """Two processes start at once: the second to declare a queue finds one without leader."""
+    async with publishing(node.url(vhost), told) as publisher:
+        for number in range(60):
+            one = turn(adapter=f"new{number}")
+            _, (reason, _) = await asyncio.gather(
+                declare(channel._connection, one.queue), attempt(publisher, one)
+            )
+            assert reason == ""
 
 
 @pytest.mark.parametrize("fault", ["blackhole", "slow", "lost server", "paused"])

@@ -26,6 +26,7 @@ from connector.drivers.vault import AesVault
 from connector.flows.connections import add
 from connector.flows.hub import Hub, Peers
 from connector.flows.tokenbook import TokenBook
+from connector.ports import Store
 from connector.sdk import (
     Adapter,
     AdapterSettings,
@@ -225,7 +226,12 @@ class Side:
 
 @asynccontextmanager
 async def a_hub(
-    tmp_path: Any, server: TestServer, key: str, clock: Clock | None = None
+    tmp_path: Any,
+    server: TestServer,
+    key: str,
+    *,
+    clock: Clock | None = None,
+    store: Store | None = None,
 ) -> AsyncIterator[Side]:
     """A hub on the test's ledger; several may share it, like processes do."""
     settings = Settings(
@@ -237,6 +243,7 @@ async def a_hub(
     metrics = Recorder()
     async with open_hub(
         settings,
+        store=store,
         clock=clock or SystemClock(),
         vault=AesVault([key]),
         metrics=metrics,

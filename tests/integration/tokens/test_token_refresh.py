@@ -11,12 +11,15 @@ from structlog.testing import capture_logs
 
 from connector.domain.http import NotSent
 from connector.domain.pending import Context
+from connector.drivers.clock import SystemClock
+from connector.drivers.mongo_store import MongoStore
 from connector.flows import tokens
 from connector.flows.setbacks import setback
 from connector.flows.tokens import NoGrant
 from connector.ports import EntryQuery, StoreUnavailable
 from connector.sdk import AuthExpired, RetryLater
-from tests.integration.tokens.oauth_market import grant, until
+from tests.integration.tokens.oauth_market import connect, grant, until
+from tests.servers import mongo
 
 HOUR = 3_600.0
 
@@ -129,6 +132,24 @@ async def test_without_consent_nothing_is_sent(one, connection, market):
     with pytest.raises(NoGrant, match="authorize"):
         await one.call(connection)
     assert market.counts["me"] == market.counts["refresh_token"] == 0
+
+
+async def test_in_processes_that_share_a_replica_set_as_well(another, server, market):
+    clock = SystemClock()
+    url = mongo.shared().url("tokens")
+    stores = [await MongoStore.opened(url, clock) for _ in range(2)]
+    try:
+        async with another(store=stores[0]) as one, another(store=stores[1]) as two:
+            connection = await connect(one.hub, server)
+            await grant(one.hub, connection, market, age_s=4 * HOUR)
+            assert await crowd([one, two], connection) == ["ACME"] * 200
+            assert market.counts["refresh_token"] == 1
+            market.access.clear()
+            assert await crowd([one, two], connection) == ["ACME"] * 200
+            assert market.counts["refresh_token"] == 2
+    finally:
+        for store in stores:
+            await store.close()
 
 
 # --- unknown outcomes, and deaths -----------------------------------------------------------------

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
+import tomllib
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
 from compose_spec import PyCompose
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from connector.cli.main import cli
 from connector.settings import Settings
@@ -153,10 +158,46 @@ def test_probes_ask_what_the_hub_answers():
     assert environment["CONNECTOR_BIND"].endswith(":8080")
 
 
-def test_the_image_is_built_from_here():
+def test_the_image_is_built_once_by_whom_everybody_waits_for():
     services = compose()["services"]
-    built = [one["build"]["context"] for one in services.values() if "build" in one]
-    assert all((DEPLOY / Path(context)).resolve() == ROOT for context in built)
+    ours = {name for name, one in services.items() if one["image"] == "connector-hub:local"}
+    assert ours == HUB | ONCE
+    (builder,) = [name for name, one in services.items() if "build" in one]
+    assert (DEPLOY / Path(services[builder]["build"]["context"])).resolve() == ROOT
+
+    def waits(name: str) -> bool:
+        others = services[name].get("depends_on", {})
+        return builder in others or any(waits(other) for other in others)
+
+    assert all(waits(name) for name in ours - {builder})
+
+
+def constraints() -> dict[str, str]:
+    lines = text("constraints.txt").splitlines()
+    pinned = [line.partition("==") for line in lines if line and not line.startswith("#")]
+    return {name: version for name, _, version in pinned}
+
+
+def test_every_package_of_the_image_is_pinned_and_is_one_that_the_hub_wants():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned, wanted = constraints(), [*project["dependencies"]]
+    seen: set[str] = set()
+    complete = True
+    while wanted:
+        asked = Requirement(wanted.pop())
+        name = canonicalize_name(asked.name)
+        if name in seen or (asked.marker and not asked.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        assert asked.specifier.contains(pinned[name]), f"{asked} is not {pinned[name]}"
+        if version(name) == pinned[name]:  # another version may want other packages
+            wanted += requires(name) or []
+        else:
+            complete = False
+    assert seen <= set(pinned)
+    if complete and sys.version_info[:2] == (3, 11):  # as in the image
+        assert seen == set(pinned)
+    assert "--constraint" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_image_is_pinned_unprivileged_and_checks_itself():

@@ -10,14 +10,14 @@ ROOT = Path(__file__).parents[3]
 
 def test_values_are_shown():
     metrics = PrometheusMetrics()
-    metrics.count("notifications_total", 3)
-    metrics.count("hub_notifications_total")
+    metrics.count("notifications_total", 3, connection="c")
+    metrics.count("hub_notifications_total", connection="c")
     metrics.count("pushes_total", action="create")
     metrics.observe("http_seconds", 0.3, peer="vtex", operation="read")
     metrics.gauge("breakers_open", 1, peer="demo")
     text, content_type = metrics.render()
     lines = text.decode().splitlines()
-    assert "hub_notifications_total 4.0" in lines
+    assert 'hub_notifications_total{connection="c"} 4.0' in lines
     assert 'hub_pushes_total{action="create"} 1.0' in lines
     assert 'hub_http_seconds_bucket{le="0.5",operation="read",peer="vtex"} 1.0' in lines
     assert 'hub_breakers_open{peer="demo"} 1.0' in lines

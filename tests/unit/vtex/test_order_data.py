@@ -174,3 +174,12 @@ def test_nothing_personal_is_shown():
     assert "Ana" not in shown
     assert "Rua A" not in shown
     assert "s3cr3t" not in shown
+
+
+def test_a_document_may_stand_for_those_that_buyers_are_not_asked_for():
+    unknown = replace(ORDER, buyer=ORDER.buyer.model_copy(update={"document": " "}))
+    assert "the buyer's document is missing" in check_order(fill_gaps(unknown)[0])
+    filled, told = fill_gaps(unknown, document="00000000000")
+    assert (filled.buyer.document, told) == ("00000000000", ("document=00000000000",))
+    assert not check_order(filled)
+    assert fill_gaps(ORDER, document="00000000000") == (ORDER, ())

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from connector.sdk.adapter import Adapter, capability_gaps
 from connector.sdk.kit.rule import Look, Trouble
+from connector.sdk.kit.rules.recorded import sent_operations
 from connector.sdk.kit.subject import Subject
 from connector.sdk.values import AdapterSettings, Capability, Scope
 
@@ -125,15 +126,22 @@ async def limits(subject: Subject) -> Iterable[str]:
             problems.append(f"{limit}: an operation is named for Scope.OPERATION, and only there")
     if adapter.batch_size < 1:
         problems.append("batch_size must be at least 1")
-    named = {limit.operation for limit in adapter.limits if limit.operation}
+    return problems + await _unused(subject)
+
+
+async def _unused(subject: Subject) -> list[str]:
+    """Operations that are limited, but that nothing seems to send."""
+    named = {limit.operation for limit in subject.adapter.limits if limit.operation}
     words = _texts(subject.folder)
-    problems += [
+    # Named in the declaration, and once more where the request is made; or a constant of both.
+    doubtful = {name for name in named if words.count(name) < 2}
+    if doubtful:
+        doubtful -= await sent_operations(subject)
+    return [
         f"a limit is declared for the operation {name!r}, which no request is called: compare"
         " Request(operation=...)"
-        for name in sorted(named)
-        if words.count(name) < 2
+        for name in sorted(doubtful)
     ]
-    return problems
 
 
 def _texts(folder: Path) -> list[str]:

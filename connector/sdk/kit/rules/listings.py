@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from connector.domain.offer import PriceStock
-from connector.sdk.errors import AdapterError
 from connector.sdk.kit.bench import Bench, in_words
 from connector.sdk.kit.rule import Try
-from connector.sdk.kit.shelf import list_offers, list_one, said, settled
+from connector.sdk.kit.shelf import Act, Item, list_offers, list_one, said, settled
 from connector.sdk.testing.market import ShelfItem
 from connector.sdk.values import Capability, Done, Refused
 
@@ -16,6 +16,7 @@ _ODD_PRICES = (1_01, 33_33, 19_99, 1_234_567_89)
 _FULL_BATCH = 250
 """Items at most in a batch that is tried; larger batches show nothing more."""
 _HUGE = 50_000
+T = TypeVar("T", bound=Item)
 _REASON = "forbidden word in the kit's refusal"
 
 
@@ -173,24 +174,32 @@ async def _huge(bench: Bench) -> list[str]:
 
 
 async def partial_failure(bench: Bench) -> Iterable[str]:
-    """One of several is refused."""
+    """One of several is refused: when they are created, and when they are changed."""
     skus = [f"kit-{at}" for at in range(4)]
-    bench.play("refuse", "kit-2", _REASON)
-    offers = [bench.offer(sku) for sku in skus]
-    try:
-        ends = await settled(bench, bench.adapter.create, offers)
-    except AdapterError as error:
-        return [f"create() raised {type(error).__name__} for a whole batch: {error}"]
-    refused = ends["kit-2"]
+    problems: list[str] = []
+    if bench.has(Capability.PRICE_STOCK):
+        terms = await list_offers(bench, [bench.offer(sku) for sku in skus])
+        bench.play("refuse", "kit-2", _REASON)
+        changed = [one.model_copy(update={"stock": 3}) for one in terms.values()]
+        problems += await _one_refused(bench, bench.adapter.update_price_stock, changed, "kit-2")
+    bench.play("refuse", "new-2", _REASON)
+    offers = [bench.offer(f"new-{at}") for at in range(4)]
+    return problems + await _one_refused(bench, bench.adapter.create, offers, "new-2")
+
+
+async def _one_refused(bench: Bench, act: Act[T], items: Sequence[T], bad: str) -> list[str]:
+    call = f"{getattr(act, '__name__', 'a listing call')}()"
+    ends = await settled(bench, act, items)
+    refused = ends[bad]
     problems = [
-        f"{sku} is good and ends as {said(end)}, because another one was refused"
+        f"{call}: {sku} is good and ends as {said(end)}, because another one was refused"
         for sku, end in ends.items()
-        if sku != "kit-2" and not isinstance(end, Done)
+        if sku != bad and not isinstance(end, Done)
     ]
     if not isinstance(refused, Refused):
-        problems.append(f"the refused item must be Refused, not {said(refused)}")
+        problems.append(f"{call}: the refused item must be Refused, not {said(refused)}")
     elif not any("forbidden word" in reason for reason in refused.reasons):
-        problems.append(f"the marketplace's reason is lost: {refused.reasons}")
+        problems.append(f"{call}: the marketplace's reason is lost: {refused.reasons}")
     return problems
 
 

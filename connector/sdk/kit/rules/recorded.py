@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from connector.sdk.adapter import Adapter
 from connector.sdk.kit.rule import Look, Trouble
 from connector.sdk.kit.subject import Subject
-from connector.sdk.testing.replay import Case, ReplayError, Setup, differences, replay
+from connector.sdk.testing.replay import Case, ReplayError, Setup, differences, replayed
 from connector.sdk.values import METHODS, Capability
 
 _READ_OPERATIONS = ("check", "order")
@@ -55,12 +56,23 @@ async def _replayed(subject: Subject, case: Case, setup: Setup) -> list[str]:
     if not hasattr(Adapter, case.operation):
         return [f"there is no operation {case.operation}: name the folder after the method"]
     try:
-        told = await replay(subject.adapter, setup.settings, case, setup.app, setup.now)
+        told, _ = await replayed(subject.adapter, case, setup)
     except ReplayError as error:
         return [f"{error} - the adapter sends something else than was recorded"]
     except Exception as error:  # noqa: BLE001 - an adapter may fail in any way; that is the finding
         return [f"it raised {type(error).__name__}: {error}"]
     return differences(case.output, told)
+
+
+async def sent_operations(subject: Subject) -> set[str]:
+    """What the requests of the recorded exchanges are called."""
+    cases, setup = cases_of(subject)
+    names: set[str] = set()
+    for case in cases:
+        with suppress(Exception):  # what does not replay is told by its own rule
+            _, sent = await replayed(subject.adapter, case, setup)
+            names |= {request.operation for request in sent}
+    return names
 
 
 async def operations(subject: Subject) -> Iterable[str]:
