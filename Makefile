@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test bench lint format docs clean
+.PHONY: help demo servers test bench chaos lint format docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,11 @@ servers: $(VENV)/.runtime ## obtain the RabbitMQ that tests run for themselves (
 test: $(VENV)/.dev servers ## run all tests
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.dev ## measure, print the table, keep the JSON in benchmarks/results
+bench: $(VENV)/.dev servers ## measure, print the table, keep the JSON in benchmarks/results
 	$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/.dev servers ## kill, cut, stall and flood a real installation, print what held
+	$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import acks, changes, loads, memory
+from benchmarks import acks, changes, grown, growth, loads, memory
 from benchmarks.sizes import FULL, QUICK, SIZES, Sizes
 from benchmarks.table import RESULTS, Row, keep, show
 
@@ -29,6 +29,14 @@ async def measure(sizes: Sizes, place: Path) -> list[Row]:
             rows += await changes.measure(sizes, ledger, peers)
         with _told("memory"):
             rows += await memory.measure(sizes, place / "memory", ledger, peers)
+    if not grown.available():
+        sys.stderr.write("MongoDB and RabbitMQ: left out, make servers obtains them\n")
+        return rows
+    async with grown.machines() as machines, loads.standing_in(sizes.skus) as peers:
+        with _told("MongoDB and RabbitMQ"):
+            rows += await grown.measure(sizes, place, peers, machines)
+        with _told("growth"):
+            rows += await growth.measure(sizes, place, peers, machines)
     return rows
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ground import Embedded, Ground
 from benchmarks.processes import Worker, serving
 from benchmarks.sizes import BATCH, CONCURRENCY
 from benchmarks.wire import ask, encode
@@ -39,34 +39,26 @@ class Ledger:
     secret: str
     peers: str
 
-    @property
-    def database(self) -> Path:
-        """The ledger's file."""
-        return self.place / "hub.db"
+    ground: Ground
+    concurrency: int = CONCURRENCY
+    """Most calls at once per process."""
 
     @property
     def settings(self) -> dict[str, str]:
         """The environment of its processes, without the prefix."""
         return {
-            "STORE_URL": f"sqlite:///{self.database}",
+            "STORE_URL": self.ground.store_url,
+            "BROKER_URL": self.ground.broker_url,
             "BIND": "127.0.0.1:0",
             "ADMIN_BIND": "127.0.0.1:0",
             "PUBLIC_URL": "http://127.0.0.1:1",
             "SECRET_KEY": self.key,
             "ADMIN_TOKEN": TOKEN,
             "ALLOW_HOSTS": self.peers,
-            "CONCURRENCY": str(CONCURRENCY),
+            "CONCURRENCY": str(self.concurrency),
             "BATCH": str(BATCH),
             "LIMITS": "false",
         }
-
-    def count(self, sql: str) -> int:
-        """One number from the ledger, read beside the hub."""
-        db = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        try:
-            return int(db.execute(sql).fetchone()[0] or 0)
-        finally:
-            db.close()
 
     def notification(self, sku: int, *, change: bool = True) -> bytes:
         """A whole request that tells of a SKU; without ``change`` all its flags are false."""
@@ -87,31 +79,45 @@ class Ledger:
         return encode("POST", path, body)
 
 
-async def make_ledger(place: Path, peers: str, *, gather_s: float = 15) -> Ledger:
+async def make_ledger(
+    place: Path,
+    peers: str,
+    *,
+    gather_s: float = 15,
+    ground: Ground | None = None,
+    concurrency: int = CONCURRENCY,
+    account: str = "simstore",
+) -> Ledger:
     """A new ledger with one connection to the stand-in at ``peers`` (``host:port``)."""
-    key = generate_key()
-    async with opened(place, key) as hub:
-        spec = ConnectionSpec.model_validate(_spec(f"http://{peers}", gather_s))
-        connection, _ = await connections.add(hub, spec)
-        secret = reveal(hub.vault, connection, Purpose.NOTIFY)
-    return Ledger(place, key, connection, secret, peers)
+    place.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
+    key, ground = generate_key(), ground or Embedded(place / "hub.db")
+    async with opened(ground, key) as hub:
+        connection, secret = await connect(hub, peers, gather_s=gather_s, account=account)
+    return Ledger(place, key, connection, secret, peers, ground, concurrency)
+
+
+async def connect(hub: Hub, peers: str, *, gather_s: float, account: str) -> tuple[Connection, str]:
+    """Add a connection; with the secret of its notifications."""
+    spec = ConnectionSpec.model_validate(_spec(f"http://{peers}", gather_s, account))
+    connection, _ = await connections.add(hub, spec)
+    return connection, reveal(hub.vault, connection, Purpose.NOTIFY)
 
 
 @asynccontextmanager
-async def opened(place: Path, key: str) -> AsyncIterator[Hub]:
+async def opened(ground: Ground, key: str) -> AsyncIterator[Hub]:
     """The ledger as a command would open it: no servers, no workers."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
-        store_url=f"sqlite:///{place / 'hub.db'}",
+        store_url=ground.store_url,
         secret_key=key,
     )
-    async with open_hub(settings) as hub:
+    async with open_hub(settings, quiet=True) as hub:
         yield hub
 
 
-def _spec(url: str, gather_s: float) -> dict[str, Any]:
+def _spec(url: str, gather_s: float, account: str) -> dict[str, Any]:
     return {
-        "account": "simstore",
+        "account": account,
         "affiliate_id": "BNC",
         "sales_channel": 2,
         "app_key": "vtexappkey-simstore-SIMULA",
@@ -146,10 +152,15 @@ class RunningHub:
         """Where notifications go."""
         return _address(self.worker.told["public"])
 
+    @property
+    def admin_address(self) -> tuple[str, int]:
+        """Where probes, metrics and the admin API are."""
+        return _address(self.worker.told["admin"])
+
     async def admin(self, method: str, path: str, payload: Any = None) -> Any:
         """Call the admin API."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return await ask(_address(self.worker.told["admin"]), method, path, payload, headers)
+        return await ask(self.admin_address, method, path, payload, headers)
 
     async def sync(self) -> None:
         """Begin to load the whole sales channel."""
@@ -158,26 +169,22 @@ class RunningHub:
     async def quiet(self) -> None:
         """Wait until nothing is due and nothing is being worked on."""
         until = time.monotonic() + _IDLE_S
-        sql = (
-            "SELECT count(*) FROM pending WHERE lease_until IS NOT NULL"
-            f" OR due_at <= {int(time.time() * 1e6)} + 1000000"
-        )
-        while self.ledger.count(sql):
+        while await asyncio.to_thread(self.ledger.ground.busy):
             if time.monotonic() > until:
                 raise TimeoutError("the hub does not come to rest")
             await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
-async def running(ledger: Ledger, role: str = "all") -> AsyncIterator[RunningHub]:
+async def running(ledger: Ledger, role: str = "all", name: str = "") -> AsyncIterator[RunningHub]:
     """Serve a ledger."""
-    async with serving(ledger.place, role, ledger.settings) as worker:
+    async with serving(ledger.place, role, ledger.settings, name or role) as worker:
         yield RunningHub(ledger, worker)
 
 
 async def save(ledger: Ledger, writes: Sequence[Write]) -> None:
     """Put something into a ledger that nobody serves."""
-    async with opened(ledger.place, ledger.key) as hub:
+    async with opened(ledger.ground, ledger.key) as hub:
         for start in range(0, len(writes), 1000):
             await hub.store.commit(writes[start : start + 1000])
 

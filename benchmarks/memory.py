@@ -32,7 +32,7 @@ async def measure(sizes: Sizes, place: Path, loaded: Ledger, peers: Peers) -> li
     known = sum(details["listings"].values())
     if known != sizes.listings:
         raise AssertionError(f"the hub knows {known} listings")
-    size = ledger.database.stat().st_size / 1e6
+    size = (ledger.place / "hub.db").stat().st_size / 1e6
     note = f"ledger {size:.0f} MB; all jobs that run at a start are done, relisting among them"
     what = f"memory with {sizes.listings} listings, idle"
     return [Row("memory", what, rss, goal=150, at_most=True, unit="MB", note=note)]
@@ -40,7 +40,7 @@ async def measure(sizes: Sizes, place: Path, loaded: Ledger, peers: Peers) -> li
 
 async def _fill(ledger: Ledger, loaded: Ledger, count: int) -> None:
     """Copies of a listing that a hub really made, each due at some time of tomorrow."""
-    db = sqlite3.connect(loaded.database)
+    db = sqlite3.connect(loaded.place / "hub.db")
     sql = "SELECT key, connection, body, state FROM documents WHERE kind = ? LIMIT 1"
     key, owner, body, state = db.execute(sql, (LISTING,)).fetchone()
     db.close()

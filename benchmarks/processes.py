@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_S = 30.0
+
+
+def cpu_of(pids: Iterable[int]) -> float:
+    """Seconds of processor time that processes have used, all threads."""
+    spent = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        spent += int(fields[11]) + int(fields[12])
+    return spent / _TICKS
 
 
 class DidNotStart(Exception):
@@ -31,8 +40,7 @@ class Worker:
 
     def cpu_s(self) -> float:
         """Seconds of processor time it has used, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_of([self.pid])
 
     def rss_mb(self) -> float:
         """Memory it holds now, in MB."""
@@ -72,9 +80,11 @@ async def module(name: str, *arguments: str) -> AsyncIterator[Worker]:
 
 
 @asynccontextmanager
-async def serving(place: Path, role: str, settings: dict[str, str]) -> AsyncIterator[Worker]:
+async def serving(
+    place: Path, role: str, settings: dict[str, str], name: str
+) -> AsyncIterator[Worker]:
     """Run ``connector serve``; ``told`` is its ready event."""
-    log = place / f"{role}.log"
+    log = place / f"{name}.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "connector.cli.main", "serve", "--role", role,

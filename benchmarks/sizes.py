@@ -32,6 +32,13 @@ class Sizes:
     gather_s: float
     listings: int
     """For the hub's memory."""
+    growth: int
+    """Notifications per step of the growth by listings."""
+    each: int
+    """Notifications of every connection in the growth by connections."""
+    connections: tuple[int, ...]
+    ledgers: tuple[int, ...]
+    """Connections, and listings in the ledger, at each step."""
 
 
 FULL = Sizes(
@@ -48,6 +55,10 @@ FULL = Sizes(
     reindex_s=10,
     gather_s=15,
     listings=100_000,
+    growth=4_000,
+    each=12,
+    connections=(10, 100, 1_000),
+    ledgers=(10_000, 100_000, 1_000_000),
 )
 QUICK = Sizes(
     name="quick",
@@ -63,6 +74,10 @@ QUICK = Sizes(
     reindex_s=3,
     gather_s=5,
     listings=20_000,
+    growth=1_000,
+    each=12,
+    connections=(10, 100),
+    ledgers=(10_000, 100_000),
 )
 TINY = Sizes(
     name="tiny",
@@ -78,5 +93,9 @@ TINY = Sizes(
     reindex_s=0.3,
     gather_s=1,
     listings=200,
+    growth=20,
+    each=5,
+    connections=(2, 4),
+    ledgers=(50, 100),
 )
 SIZES = {sizes.name: sizes for sizes in (FULL, QUICK, TINY)}

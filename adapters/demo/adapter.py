@@ -185,7 +185,7 @@ class DemoAdapter(Adapter[DemoSettings]):
             CategoryGuess(
                 category_id=str(row.get("category_id") or ""),
                 name=str(row.get("name") or ""),
-                score=float(row.get("score") or 0),
+                score=wire.number(row.get("score")),
             )
             for row in wire.rows_of(response)
         ]

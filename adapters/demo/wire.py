@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from html import unescape
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -77,6 +78,19 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
+def number(value: object) -> float:
+    """A number that is worth having but not worth failing for; 0 where it cannot be read."""
+    try:
+        read = float(str(value))
+    except ValueError:
+        return 0.0
+    return read if isfinite(read) else 0.0
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 RequiredAmount = Annotated[Decimal, BeforeValidator(_told_amount)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
@@ -129,7 +143,7 @@ def rows_of(response: Response) -> list[dict[str, Any]]:
 
 def attribute(row: Mapping[str, Any]) -> CategoryAttribute:
     """One attribute of a category."""
-    values = (value for value in row.get("values") or () if isinstance(value, Mapping))
+    values = [value for value in _list(row.get("values")) if isinstance(value, Mapping)]
     return CategoryAttribute(
         id=_text(row.get("id")),
         name=_text(row.get("name")) or _text(row.get("id")),
@@ -137,8 +151,8 @@ def attribute(row: Mapping[str, Any]) -> CategoryAttribute:
         recommended=row.get("recommended") is True,
         variation=row.get("variation") is True,
         kind=_text(row.get("kind")),
-        max_length=int(row.get("max_length") or 0),
-        units=tuple(_text(unit) for unit in row.get("units") or ()),
+        max_length=int(number(row.get("max_length"))),
+        units=tuple(_text(unit) for unit in _list(row.get("units"))),
         values=tuple((_text(value.get("id")), _text(value.get("name"))) for value in values),
     )
 
@@ -206,7 +220,8 @@ def outcome(item: Mapping[str, Any], lot_id: str) -> Outcome | None:
     """
     reasons = tuple(
         _text(error.get("message")) or _text(error.get("code"))
-        for error in item.get("errors") or ()
+        for error in _list(item.get("errors"))
+        if isinstance(error, Mapping)
     )
     match item.get("status"):
         case "done":
@@ -216,7 +231,7 @@ def outcome(item: Mapping[str, Any], lot_id: str) -> Outcome | None:
         case "refused":
             return Refused(reasons or ("Demo Market refused the item and gave no reason",))
         case "retry" | "conflict":
-            return TryAgain("; ".join(reasons), float(item.get("retry_after_s") or 0))
+            return TryAgain("; ".join(reasons), number(item.get("retry_after_s")))
     return None
 
 

@@ -193,7 +193,7 @@ ERRORS = (
     ),
     KnownError(
         error="*is not this account's",
-        means="an event named an order that the seller's token cannot read: often a stray or forged",
+        means="an event named an order that the seller's token cannot read: a stray, or forged",
         do="nothing, unless the order is yours: then check user_id",
     ),
     KnownError(

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from adapters.mirakl import catalog, checkup, deciding, listings, looking, papers, shipping
 from adapters.mirakl.client import Mirakl
+from adapters.mirakl.described import ERRORS, FIELDS, UNVERIFIED
 from adapters.mirakl.imports import lot_status
 from adapters.mirakl.limits import LIMITS
 from adapters.mirakl.offers import broken_rules
 from adapters.mirakl.orders import to_market
 from adapters.mirakl.polling import Cursor
 from adapters.mirakl.settings import MiraklSettings
-from adapters.mirakl.wire import object_of, rows_of
+from adapters.mirakl.wire import rows_of, total_of
 from connector.sdk import (
     Adapter,
     Capability,
@@ -55,6 +56,9 @@ class MiraklAdapter(Adapter[MiraklSettings]):
         }
     )
     limits = LIMITS
+    fields = FIELDS
+    errors = ERRORS
+    unverified = UNVERIFIED
     # One import a minute: each has to carry as much as it can.
     batch_size = 5_000
     turn_size = 5_000
@@ -126,8 +130,7 @@ class MiraklAdapter(Adapter[MiraklSettings]):
         place = Cursor.parse(cursor)
         response = await self.mirakl.get("/api/orders", "OR11.orders-poll", query=place.query())
         rows = rows_of(response, "orders")
-        total = int(object_of(response).get("total_count") or 0)
-        return place.advance(rows, total, self.clock.now())
+        return place.advance(rows, total_of(response), self.clock.now())
 
     async def order(self, key: str) -> MarketOrder | None:
         """Read one order (OR11 with its id)."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from adapters.mirakl.client import Mirakl
 from adapters.mirakl.products import filled_by_us
-from adapters.mirakl.wire import Rows, Text, Wire, rows_of
+from adapters.mirakl.wire import Rows, Text, Wire, objects_in, rows_of
 from connector.sdk import Category, CategoryAttribute, RetryLater
 
 _LISTS = frozenset({"LIST", "LIST_MULTIPLE_VALUES"})
@@ -113,7 +113,7 @@ async def _values(mirakl: Mirakl, wanted: set[str]) -> Mapping[str, tuple[tuple[
     return {
         str(row.get("code")): tuple(
             (str(value.get("code")), str(value.get("label") or value.get("code")))
-            for value in row.get("values") or ()
+            for value in objects_in(row.get("values"))
         )
         for row in rows
         if str(row.get("code")) in wanted

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.mirakl.settings import MiraklSettings
+from adapters.mirakl.wire import objects_in
 from connector.sdk import (
     AdapterError,
     AuthExpired,
@@ -112,6 +113,6 @@ def error_words(response: Response) -> str:
     payload = response.json()
     if not isinstance(payload, dict):
         return response.text[:300].strip()
-    told = [payload, *(row for row in payload.get("errors") or () if isinstance(row, dict))]
+    told = [payload, *objects_in(payload.get("errors"))]
     words = (f"{row.get('code') or ''} {row.get('message') or ''}".strip() for row in told)
     return "; ".join(dict.fromkeys(word for word in words if word))

@@ -27,8 +27,9 @@ from connector.sdk import (
     TryAgain,
 )
 
-FIRST_LOOK_S = 20.0
-"""No import is done sooner: asking would waste one of the few questions there are."""
+FIRST_LOOK_S = 45.0
+STOCK_FIRST_LOOK_S = 15.0
+"""Asking sooner would mostly waste one of the few questions there are."""
 AGAIN_S = 60.0
 STOCK_AGAIN_S = 15.0
 SENT_AGAIN_S = 300.0
@@ -58,6 +59,12 @@ class Lot:
 
     parts: tuple[tuple[Kind, str], ...]
     since: int
+
+    @property
+    def first_look_s(self) -> float:
+        """How long after it was handed in it is asked about for the first time."""
+        stock = all(kind is Kind.STOCK for kind, _ in self.parts)
+        return STOCK_FIRST_LOOK_S if stock else FIRST_LOOK_S
 
     def __str__(self) -> str:
         return "+".join(f"{kind}:{number}" for kind, number in self.parts) + f"@{self.since}"
@@ -137,8 +144,8 @@ async def lot_status(mirakl: Mirakl, lot_id: str) -> LotStatus:
     if lot is None:
         return LotStatus(finished=True, outcomes={})
     age = mirakl.clock.now().timestamp() - lot.since
-    if age < FIRST_LOOK_S:
-        return LotStatus(finished=False, outcomes={}, after_s=FIRST_LOOK_S - max(0.0, age))
+    if age < lot.first_look_s:
+        return LotStatus(finished=False, outcomes={}, after_s=lot.first_look_s - max(0.0, age))
     found = [await _ask(mirakl, kind, number) for kind, number in lot.parts]
     open_ = [one for one in found if not one.finished]
     if not open_:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from adapters.mirakl.client import Mirakl
 from adapters.mirakl.offers import WireOffer
-from adapters.mirakl.wire import object_of, rows_of
+from adapters.mirakl.wire import rows_of, total_of
 from connector.sdk import Found, Response, RetryLater
 
 PAGE = 100
@@ -25,7 +25,7 @@ async def find(mirakl: Mirakl, skus: Sequence[str]) -> Mapping[str, Found]:
     if len(skus) <= 1:
         return await _find_one_by_one(mirakl, skus)
     first = await _offers(mirakl, {"max": str(PAGE), "offset": "0"})
-    total = int(object_of(first).get("total_count") or 0)
+    total = total_of(first)
     found = _found(first)
     pages = ceil(total / PAGE)
     missing = [sku for sku in skus if sku not in found]

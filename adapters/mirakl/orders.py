@@ -143,6 +143,12 @@ class WirePromotions(Wire):
     total_deduced_amount: Amount = Decimal(0)
 
 
+class WireOrderTax(Wire):
+    """A tax that is told for the order alone."""
+
+    total_amount: Amount = Decimal(0)
+
+
 class WireOrder(Wire):
     """One order."""
 
@@ -156,7 +162,7 @@ class WireOrder(Wire):
     order_lines: tuple[WireLine, ...]
     # Without a default: an order that does not say what it costs cannot be placed.
     total_price: Annotated[ToldAmount, Field(ge=0)]
-    order_taxes: Annotated[tuple[dict[str, Any], ...], Rows] = ()
+    order_taxes: Annotated[tuple[WireOrderTax, ...], Rows] = ()
     promotions: Annotated[WirePromotions, Blank] = WirePromotions()
     customer: Annotated[WireCustomer, Blank] = WireCustomer()
     customer_notification_email: Text = ""
@@ -230,7 +236,7 @@ class WireOrder(Wire):
         total = minor(self.total_price, currency)
         if self.taxed:
             taxes = sum((line.tax for line in self.order_lines), Decimal(0))
-            whole = sum((_told(tax.get("total_amount")) for tax in self.order_taxes), Decimal(0))
+            whole = sum((tax.total_amount for tax in self.order_taxes), Decimal(0))
             if not taxes and whole and lines:  # told for the order alone
                 told = lines[0].tax_minor + minor(whole, currency)
                 lines[0] = lines[0].model_copy(update={"tax_minor": told})
@@ -288,10 +294,6 @@ class WireOrder(Wire):
         if self.has_incident and not any("incident" in text for text in told):
             told.append("the buyer opened an incident: answer it in Mirakl's back office")
         return tuple(told)
-
-
-def _told(value: object) -> Decimal:
-    return Decimal(str(value)) if value is not None else Decimal(0)
 
 
 def read_order(payload: Any) -> WireOrder:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from adapters.mirakl.client import Mirakl, part
 from adapters.mirakl.sheet import invoice_sheet
@@ -14,7 +16,7 @@ from adapters.mirakl.shipping import (
     ship_order,
     ship_prepared,
 )
-from adapters.mirakl.wire import multipart, object_of, rows_of
+from adapters.mirakl.wire import multipart, object_in, object_of, objects_in, rows_of
 from connector.sdk import (
     AlreadyDone,
     HttpFailure,
@@ -66,7 +68,7 @@ async def _fill_fields(mirakl: Mirakl, key: str, invoice: Invoice) -> bool:
     path = f"/api/orders/{part(key)}/additional_fields"
     body = {"order_additional_fields": fields}
     answer = object_of(await mirakl.send("PUT", path, body, "OR31.order-fields"))
-    errors = (answer.get("order_update_errors") or {}).get("errors") or []
+    errors = objects_in(object_in(answer.get("order_update_errors")).get("errors"))
     if errors:
         raise Rejected([_words(row) for row in errors])
     return True
@@ -90,9 +92,9 @@ async def _attach(mirakl: Mirakl, key: str, invoice: Invoice) -> bool:
     form = multipart([("files", name, _PDF, content)], fields)
     path = f"/api/orders/{part(key)}/documents"
     answer = object_of(await mirakl.upload(path, "OR74.documents", form))
-    failed = answer.get("order_documents") or []
+    failed = objects_in(answer.get("order_documents"))
     if answer.get("errors_count") or failed:
-        reasons = [_words(error) for row in failed for error in row.get("errors") or ()]
+        reasons = [_words(error) for row in failed for error in objects_in(row.get("errors"))]
         raise Rejected(reasons or ["Mirakl refused the document"])
     return True
 
@@ -120,7 +122,5 @@ def file_name(number: str) -> str:
     return f"invoice-{plain.strip('-') or 'x'}.pdf"
 
 
-def _words(error: object) -> str:
-    if not isinstance(error, dict):
-        return str(error)
+def _words(error: Mapping[str, Any]) -> str:
     return f"{error.get('field') or ''} {error.get('message') or error.get('code') or ''}".strip()

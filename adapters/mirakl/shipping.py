@@ -11,7 +11,7 @@ from adapters.mirakl.client import Mirakl, part
 from adapters.mirakl.deciding import known
 from adapters.mirakl.orders import OVER, WireLine, WireOrder
 from adapters.mirakl.settings import MiraklSettings, ShippingFlow
-from adapters.mirakl.wire import Blank, Rows, Text, Wire, object_of, rows_of
+from adapters.mirakl.wire import Blank, Rows, Text, Wire, object_in, object_of, objects_in, rows_of
 from connector.sdk import (
     AlreadyDone,
     Invoice,
@@ -63,8 +63,7 @@ async def several_parcels(mirakl: Mirakl) -> bool:
 
 def feature(platform: Mapping[str, Any], group: str, name: str) -> bool:
     """Whether a platform feature is on; what is not told is off."""
-    told = (platform.get("features") or {}).get(group)
-    return isinstance(told, Mapping) and told.get(name) is True
+    return object_in(object_in(platform.get("features")).get(group)).get(name) is True
 
 
 async def send_tracking(mirakl: Mirakl, key: str, tracking: Tracking) -> None:
@@ -198,10 +197,9 @@ async def _ship(mirakl: Mirakl, shipment_id: str) -> None:
 
 def _refuse_failed(response: Response) -> None:
     """A good answer may carry refusals: each shipment succeeds or fails by itself."""
-    payload = response.json()
-    errors = payload.get("shipment_errors") if isinstance(payload, dict) else None
-    words = [str(row.get("message") or "") for row in errors or () if isinstance(row, dict)]
+    errors = objects_in(object_in(response.json()).get("shipment_errors"))
     if errors:
+        words = [str(row.get("message") or "") for row in errors]
         raise Rejected([word or "Mirakl refused the shipment" for word in words])
 
 

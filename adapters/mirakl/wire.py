@@ -117,6 +117,25 @@ def rows_of(response: Response, name: str) -> list[dict[str, Any]]:
     return rows
 
 
+def total_of(response: Response) -> int:
+    """How many rows a list has in all; 0 where that is not told."""
+    told = object_of(response).get("total_count")
+    try:
+        return int(told or 0)
+    except (TypeError, ValueError):
+        raise RetryLater("Mirakl's answer cannot be read", detail=response.text[:300]) from None
+
+
+def object_in(value: object) -> dict[str, Any]:
+    """An object inside of an answer; an empty one where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """The objects of a list inside of an answer; none where there is no list."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
 def import_id_of(response: Response) -> str:
     """The id that a good answer to an import names."""
     told = object_of(response).get("import_id")

@@ -27,15 +27,13 @@ async def backup(store_url: str, path: Path) -> None:
     """Copy a ledger in a SQLite file to another file, whole and consistent, while it is used.
 
     Raises:
-        ValueError: the ledger is no file, there is none, or ``path`` exists.
+        ValueError: the ledger is no file, or there is none.
         StoreUnavailable: it cannot be read.
         OSError: ``path`` cannot be written.
     """
     source = path_of(store_url)
     if not source.exists():
         raise ValueError(f"there is no {source}")
-    if path.exists():
-        raise ValueError(f"{path} exists already")
     store = SqliteStore(store_url, SystemClock())
     try:
         await store.backup(path)

@@ -68,7 +68,8 @@ def check(name: str, rules: tuple[str, ...], parent: Path | None, as_json: bool)
             "IN WORDS": _words,
         }
         print_table([_cells(report, row) for row in report.rows], columns, empty="no such rule")
-        click.echo(f"\n{_summary(report)}")
+        if not rules:
+            click.echo(f"\n{_summary(report)}")
     if not report.ok:
         raise Failed(f"{name} does not keep what it declares")
 

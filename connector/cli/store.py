@@ -80,6 +80,8 @@ def backup(path: Path) -> None:
     settings = read_settings()
     if not settings.embedded:
         raise Stop("the ledger is no file: back MongoDB up with mongodump or with snapshots")
+    if path.exists():
+        raise Stop(f"{path} exists already")
     try:
         run(ledger.backup(settings.store_url, path))
     except OSError as error:

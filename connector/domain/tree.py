@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -63,10 +63,33 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Values:
+    """The values an attribute takes, as (id, name): attributes with the same ones may share it."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @cached_property
+    def by_id(self) -> dict[str, str]:
+        """Names by id."""
+        return dict(self.pairs)
+
+    @cached_property
+    def by_name(self) -> dict[str, str]:
+        """Ids by folded name; the first of several counts."""
+        return {folded(name): own for own, name in reversed(self.pairs)}
+
+
+@dataclass(frozen=True)
 class Wanted:
     """One attribute a marketplace wants to know of products in a category.
 
-    ``values`` are those it takes, as (id, name); empty where it takes any text.
+    ``values`` are those it takes; empty where it takes any text.
     """
 
     id: str
@@ -77,21 +100,12 @@ class Wanted:
     kind: str = ""
     max_length: int = 0
     units: tuple[str, ...] = ()
-    values: tuple[tuple[str, str], ...] = ()
-
-    @cached_property
-    def by_id(self) -> dict[str, str]:
-        """Names of the values it takes, by id."""
-        return dict(self.values)
-
-    @cached_property
-    def by_name(self) -> dict[str, str]:
-        """Ids of the values it takes, by folded name; the first of several counts."""
-        return {folded(name): own for own, name in reversed(self.values)}
+    values: Values = field(default_factory=Values)
 
     def find(self, text: str, *, ids: bool = True) -> tuple[str, str] | None:
         """The value (id, name) that a text means; ``ids``: it may be an id as well as a name."""
-        if ids and text in self.by_id:
-            return text, self.by_id[text]
-        own = self.by_name.get(folded(text))
-        return None if own is None else (own, self.by_id[own])
+        by_id = self.values.by_id
+        if ids and text in by_id:
+            return text, by_id[text]
+        own = self.values.by_name.get(folded(text))
+        return None if own is None else (own, by_id[own])

@@ -11,7 +11,26 @@ from connector.ports import StoreUnavailable, Write
 Job = Sequence[Write]
 Writer = Callable[[Sequence[Job]], Awaitable[Sequence[BaseException | None]]]
 """Writes a group of jobs; for each, what it was refused with."""
-_Waiting = tuple[Job, "asyncio.Future[None]"]
+
+_LONG_S = 1.0
+"""Who has waited so long when the store turns out to be away is told at once, not tried again."""
+
+
+class _Waiting:
+    __slots__ = ("future", "job", "since")
+
+    def __init__(self, job: Job, future: asyncio.Future[None], since: float) -> None:
+        self.job = job
+        self.future = future
+        self.since = since
+
+    def tell(self, result: BaseException | None) -> None:
+        if self.future.done():  # its caller was cancelled
+            return
+        if result is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(result)
 
 
 class Lane:
@@ -31,12 +50,13 @@ class Lane:
 
     def submit(self, job: Job) -> asyncio.Future[None]:
         """Have a job written; the future tells how that went."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((job, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(_Waiting(job, future, loop.time()))
         if self._running < self._at_once:
             # It starts in the next round of the loop: what is ready in this one goes along.
             self._running += 1
-            task = asyncio.create_task(self._run())
+            task = loop.create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return future
@@ -52,23 +72,23 @@ class Lane:
     async def _pass_on(self, group: Sequence[_Waiting]) -> None:
         results: Sequence[BaseException | None] = [StoreUnavailable("stopped")] * len(group)
         try:
-            results = await self._write([job for job, _ in group])
+            results = await self._write([waiting.job for waiting in group])
+        except StoreUnavailable as error:
+            results = [error] * len(group)
+            self._give_up(error)
         except Exception as error:  # noqa: BLE001 - whatever it is: their callers must know
             results = [error] * len(group)
         finally:
-            _tell(group, results)
+            for waiting, result in zip(group, results, strict=True):
+                waiting.tell(result)
+
+    def _give_up(self, error: StoreUnavailable) -> None:
+        """Nobody waits for several groups to fail one after another."""
+        enough = asyncio.get_running_loop().time() - _LONG_S
+        while self._waiting and self._waiting[0].since < enough:
+            self._waiting.popleft().tell(error)
 
     async def drain(self) -> None:
         """Wait until all that was submitted is written."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _tell(group: Sequence[_Waiting], results: Sequence[BaseException | None]) -> None:
-    for (_, future), result in zip(group, results, strict=True):
-        if future.done():  # its caller was cancelled
-            continue
-        if result is None:
-            future.set_result(None)
-        else:
-            future.set_exception(result)

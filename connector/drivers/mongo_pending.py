@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from bson.max_key import MaxKey
 from pymongo import ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 from pymongo.results import UpdateResult
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from connector.domain.pending import Claim, Context, Mark, PendingRow, Priority
-from connector.drivers.micros import from_micros, to_micros
+from connector.domain.pending import Claim, Context, Mark, Priority
+from connector.drivers.micros import to_micros
 from connector.drivers.mongo_rows import (
     FREE,
-    PARKED,
     claim_of,
     hint_bits,
     marked_id,
     row_id,
-    row_of,
 )
 from connector.drivers.mongo_schema import Books, Doc, interrupted
-from connector.ports import Due, PendingStats
 
 _DUPLICATE = 11000
 _ROUNDS = 20
@@ -170,144 +165,3 @@ async def renew(books: Books, claims: Sequence[Claim], until: datetime) -> None:
         ],
         ordered=False,
     )
-
-
-# --- what is due ----------------------------------------------------------------------------------
-
-
-async def due(books: Books, now: datetime, limit: int) -> list[Due]:
-    """Connections and contexts with due, unleased keys, the longest waiting first.
-
-    Answered from an index alone, and from no more of it than what is due.
-    """
-    moment = to_micros(now)
-    rows = await books.pending.aggregate(
-        [
-            {"$match": {"due_at": {"$lte": moment}, "lease_until": {"$lte": moment}}},
-            {
-                "$group": {
-                    "_id": {"connection": "$_id.connection", "context": "$_id.context"},
-                    "count": {"$sum": 1},
-                    "oldest": {"$min": "$due_at"},
-                }
-            },
-            {"$sort": {"oldest": 1, "_id": 1}},
-            {"$limit": limit},
-        ],
-        hint="due",
-    )
-    return [
-        Due(
-            doc["_id"]["connection"],
-            Context(doc["_id"]["context"]),
-            doc["count"],
-            from_micros(doc["oldest"]),
-        )
-        async for doc in rows
-    ]
-
-
-async def next_due(books: Books, now: datetime) -> datetime | None:
-    """The next moment at which a key becomes due, or its lease runs out."""
-    moment = to_micros(now)
-    free = await books.pending.find_one(
-        {"due_at": {"$gt": moment}, "lease_until": {"$lte": moment}},
-        {"due_at": 1},
-        sort=[("due_at", 1)],
-        hint="due",
-    )
-    leased = await books.pending.aggregate(
-        [
-            {"$match": {"lease_until": {"$gt": moment}}},
-            {"$group": {"_id": None, "at": {"$min": {"$max": ["$due_at", "$lease_until"]}}}},
-        ],
-        hint="lease",
-    )
-    moments = [doc["at"] async for doc in leased]
-    if free is not None:
-        moments.append(free["due_at"])
-    return from_micros(min(moments)) if moments else None
-
-
-async def pending(
-    books: Books,
-    connection: str,
-    context: Context,
-    *,
-    parked: bool,
-    after: str,
-    limit: int,
-    now: datetime,
-) -> list[PendingRow]:
-    """Rows of the pending set by key."""
-    which = {"_id.connection": connection, "_id.context": context.value, "_id.key": {"$gt": after}}
-    if parked:
-        rows = books.pending.find({**which, "parked": PARKED}, hint="parked")
-        rows = rows.sort([("_id.connection", 1), ("_id.context", 1), ("_id.key", 1)])
-    else:
-        rows = books.pending.find(
-            {"_id": _behind(connection, context, after), "parked": {"$ne": PARKED}}, hint="_id_"
-        )
-        rows = rows.sort("_id", 1)
-    return [row_of(doc).shown(now) async for doc in rows.limit(limit)]
-
-
-def _behind(connection: str, context: Context, key: str) -> Doc:
-    """All ids of a connection's context behind a key: documents compare field by field."""
-    about = {"connection": connection, "context": context.value}
-    return {"$gt": {**about, "key": key}, "$lt": {**about, "key": MaxKey()}}
-
-
-_STATE: Doc = {
-    "$switch": {
-        "branches": [
-            {"case": {"$gt": ["$lease_until", "$$now"]}, "then": "leased"},
-            {"case": {"$eq": ["$parked", PARKED]}, "then": "parked"},
-            {"case": {"$lte": ["$due_at", "$$now"]}, "then": "due"},
-        ],
-        "default": "waiting",
-    }
-}
-
-
-async def pending_stats(books: Books, now: datetime) -> list[PendingStats]:
-    """Counts per connection and context; a row is counted once, leased first, then parked."""
-    rows = await books.pending.aggregate(
-        [
-            {
-                "$group": {
-                    "_id": {
-                        "connection": "$_id.connection",
-                        "context": "$_id.context",
-                        "state": _STATE,
-                    },
-                    "count": {"$sum": 1},
-                    "oldest": {"$min": "$due_at"},
-                }
-            }
-        ],
-        let={"now": to_micros(now)},
-    )
-    return _stats([doc async for doc in rows])
-
-
-def _stats(rows: Iterable[Doc]) -> list[PendingStats]:
-    counts: dict[tuple[str, Context], dict[str, Any]] = {}
-    for doc in rows:
-        about = doc["_id"]
-        told = counts.setdefault((about["connection"], Context(about["context"])), {})
-        told[about["state"]] = doc["count"]
-        if about["state"] == "due":
-            told["oldest_due"] = from_micros(doc["oldest"])
-    return [
-        PendingStats(
-            connection,
-            context,
-            due=told.get("due", 0),
-            waiting=told.get("waiting", 0),
-            parked=told.get("parked", 0),
-            leased=told.get("leased", 0),
-            oldest_due=told.get("oldest_due"),
-        )
-        for (connection, context), told in sorted(counts.items())
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from bson.errors import BSONError
 from connector.domain.clock import Clock
 from connector.domain.entries import Entry
 from connector.domain.pending import Claim, Context, Mark, PendingRow
+from connector.drivers import mongo_due as asking
 from connector.drivers import mongo_pending as pending
 from connector.drivers import mongo_reads as reads
 from connector.drivers.micros import to_micros
@@ -39,6 +41,11 @@ _GROUPS = 3
 """Groups of marks under way at once: one that has to wait does not hold up the next."""
 _UNITS_AT_ONCE = 16
 _GRACE_S = 5.0
+_LONG_S = 60.0
+_CLAIM_TIMES = 3
+"""A claim whose primary is lost in its middle outlasts the election: it would leave leases that
+nobody knows of.
+"""
 
 _PLAIN = frozenset({Mark, Fact, Entry, Hold})
 """Writes that are never refused: units of these alone may share a transaction."""
@@ -67,6 +74,8 @@ class MongoStore:
         self._units = Lane(self._write_each, most=1, at_once=_UNITS_AT_ONCE)
         # Claims of this process go one after another: they would only get in each other's way.
         self._claiming: defaultdict[tuple[str, Context], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._whole_look, self._counting = asking.Seldom(), asking.Seldom()
+        self._counted: list[PendingStats] = []
         self._closed = False
 
     @classmethod
@@ -152,10 +161,10 @@ class MongoStore:
     async def _write_unit(self, writes: Sequence[Write]) -> None:
         await self._save(write_unit(self._books, writes, self._clock.now()))
 
-    async def _save(self, work: Awaitable[T]) -> T:
+    async def _save(self, work: Awaitable[T], within_s: float | None = None) -> T:
         waiting = self._janitor.waiting()
         try:
-            return await self._ask(work)
+            return await self._ask(work, within_s)
         finally:
             waiting.cancel()
 
@@ -174,7 +183,8 @@ class MongoStore:
             return await self._save(
                 pending.claim(
                     self._books, connection, context, limit=limit, now=moment, until=until
-                )
+                ),
+                _CLAIM_TIMES * self._timeout_s,
             )
 
     async def renew(self, claims: Sequence[Claim], *, lease_until: datetime) -> None:
@@ -192,19 +202,33 @@ class MongoStore:
     # --- reading --------------------------------------------------------------------------------
 
     async def due(self, now: datetime, *, limit: int = 1000) -> list[Due]:
-        """Connections and contexts with due, unleased keys."""
-        return await self._ask(pending.due(self._books, now, limit))
+        """Connections and contexts with due, unleased keys.
+
+        Where a great many keys are due, their counts may be too low, and a connection whose keys
+        are neither among those due longest nor among those due last is told of now and then only.
+        """
+        found, complete = await self._ask(asking.due_at_an_end(self._books, now))
+        if complete:
+            return asking.longest_waiting(found, limit)
+        if self._whole_look.begin():
+            found = await self._ask(asking.due(self._books, now), _LONG_S)
+            self._whole_look.end()
+        else:
+            # Who waits in between is found by the next whole look.
+            newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
+            found += newest
+        return asking.longest_waiting(found, limit)
 
     async def next_due(self) -> datetime | None:
         """When the next key that is not due yet becomes due."""
-        return await self._ask(pending.next_due(self._books, self._clock.now()))
+        return await self._ask(asking.next_due(self._books, self._clock.now()))
 
     async def pending(
         self, connection: str, context: Context, *, parked: bool, after: str = "", limit: int = 200
     ) -> list[PendingRow]:
         """Rows of the pending set by key."""
         return await self._ask(
-            pending.pending(
+            asking.pending(
                 self._books,
                 connection,
                 context,
@@ -216,8 +240,12 @@ class MongoStore:
         )
 
     async def pending_stats(self, now: datetime) -> list[PendingStats]:
-        """Counts per connection and context."""
-        return await self._ask(pending.pending_stats(self._books, now))
+        """Counts per connection and context; of a very large set those of a while ago."""
+        if not self._counting.begin():
+            return self._counted
+        self._counted = await self._ask(asking.pending_stats(self._books, now), _LONG_S)
+        self._counting.end()
+        return self._counted
 
     async def get(self, kind: str, connection: str, keys: Sequence[str]) -> dict[str, Document]:
         """The documents that exist, by key."""
@@ -271,4 +299,6 @@ class MongoStore:
         for lane in (self._marks, self._plain, self._units):
             await lane.drain()
         await self._janitor.close()
-        await self._books.client.close()
+        # Saying goodbye to a server that is away is not worth waiting for.
+        with contextlib.suppress(StoreUnavailable):
+            await self._ask(self._books.client.close())

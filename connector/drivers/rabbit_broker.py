@@ -85,6 +85,8 @@ class RabbitBroker:
         Raises:
             QueueMismatch: a queue exists with other arguments.
         """
+        if self._stop.is_set():
+            return
         desk = Desk(
             queues,
             handler,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
+from connector.drivers.rabbit_link import first_of
 from connector.drivers.rabbit_publisher import NotSent, Publisher
 from connector.drivers.rabbit_ringing import Ringing
 from connector.ports import Turn
@@ -25,6 +25,7 @@ class Ringer:
         self._ringing = Ringing()
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
 
     def ask(self, turn: Turn) -> None:
         """Send it soon."""
@@ -42,6 +43,8 @@ class Ringer:
                 self._wake.clear()
                 while len(self._sending) < self._at_once and (turn := self._ringing.take(_now())):
                     self._start(turn)
+                if not self._sending and not len(self._ringing):
+                    self._quiet.set()
                 await self._pause()
         finally:
             for task in self._sending:
@@ -50,20 +53,16 @@ class Ringer:
 
     async def flush(self, *, within_s: float) -> None:
         """Send all that was asked for, as far as the time allows."""
+        self._quiet.clear()
         self._ringing.hurry(_now())
         self._wake.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while len(self._ringing) or self._sending:
-                    await asyncio.wait({*self._sending, asyncio.ensure_future(asyncio.sleep(0.01))})
+        await first_of(self._quiet, within_s=within_s)
 
     async def _pause(self) -> None:
         """Until there may be something to send."""
         next_at = self._ringing.next_at() if len(self._sending) < self._at_once else None
         within = None if next_at is None else max(0.0, next_at - _now())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._wake.wait()
+        await first_of(self._wake, within_s=within)
 
     def _start(self, turn: Turn) -> None:
         task = asyncio.create_task(self._send(turn), name=f"ring {turn.queue}")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from connector.ports import Turn
 
-FIRST_WINDOW_S = 0.5
+FIRST_WINDOW_S = 0.6
+"""Longer than sweepers rest between two rounds (0.5 s): what they repeat becomes one."""
 LONGEST_WINDOW_S = 8.0
+_FEW = 1000
 
 
 @dataclass(slots=True)
@@ -25,8 +27,9 @@ class Ringing:
     The first ring goes out at once. Those that follow within its window become one, sent when the
     window ends, which opens a window twice as long: a merchant with much to do, whom every sweeper
     of every process asks turns for, costs a message per process now and then instead of two a
-    second. When a turn is handled here, or nobody asks for a while, the next goes out at once.
-    Nothing that was asked for is forgotten. Times are seconds of a monotonic clock.
+    second. When a turn is handled here, or nobody asked during a window, the next goes out at once
+    and windows are short again. Nothing that was asked for is forgotten. Times are seconds of a
+    monotonic clock.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Ringing:
         self._first_s = first_s
         self._longest_s = longest_s
         self._windows: dict[Turn, _Window] = {}
+        self._crowded = _FEW
         self._asked: dict[Turn, float] = {}
         self._order: list[tuple[float, int, Turn]] = []
         self._count = 0
@@ -51,7 +55,7 @@ class Ringing:
             at, _, turn = heapq.heappop(self._order)
             if self._asked.get(turn) == at:
                 del self._asked[turn]
-                self._open_window(turn, now)
+                self._open_window(turn, at, now)
                 return turn
         return None
 
@@ -83,17 +87,12 @@ class Ringing:
         self._count += 1
         heapq.heappush(self._order, (at, self._count, turn))
 
-    def _open_window(self, turn: Turn, now: float) -> None:
+    def _open_window(self, turn: Turn, at: float, now: float) -> None:
         window = self._windows.get(turn)
-        if window is None or now > window.ends_at + window.length:
-            length = self._first_s
-        else:
+        length = self._first_s
+        if window is not None and at <= window.ends_at:  # it had to wait
             length = min(window.length * 2, self._longest_s)
         self._windows[turn] = _Window(now + length, length)
-        if len(self._windows) > 2 * len(self._asked) + 1000:
-            self._forget_quiet(now)
-
-    def _forget_quiet(self, now: float) -> None:
-        over = [turn for turn, one in self._windows.items() if now > one.ends_at + one.length]
-        for turn in over:
-            del self._windows[turn]
+        if len(self._windows) > self._crowded:
+            self._windows = {one: two for one, two in self._windows.items() if two.ends_at > now}
+            self._crowded = max(_FEW, 2 * len(self._windows))

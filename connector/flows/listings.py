@@ -42,6 +42,8 @@ async def listings_turn(hub: Hub, connection: Connection, claims: Sequence[Claim
     """Look at every claimed SKU. Each is settled by itself: one that fails harms no other."""
     connection = await with_currency(hub, connection)
     peers = hub.peers.of(connection, Context.LISTINGS)
+    if peers.grant is not None:
+        await peers.grant.current()  # without access, VTEX need not be read
     saved = await load_listings(hub.store, connection.id, [claim.key for claim in claims])
     looks = [Look(claim, saved[claim.key], saved[claim.key].value) for claim in claims]
     await check_lots(hub, peers, looks)

@@ -15,6 +15,8 @@ CHECK_S = (5, 10, 20, 40, 60, 120, 300)
 """How long after each look without news the next one is, unless the marketplace says longer."""
 _FINISHED_FOR = timedelta(minutes=10)
 """How long a finished lot's status is remembered for those who ask about it later."""
+_SHARE_OF_AGE = 8
+_LONGEST = timedelta(minutes=30)
 _MOST_LOTS = 200
 
 
@@ -57,11 +59,17 @@ class LotBook:
                 self._asking.pop(lot.id, None)
 
     def _remember(self, lot: Lot, status: LotStatus, now: datetime) -> Known:
-        patience = CHECK_S[min(lot.checks + 1, len(CHECK_S) - 1)]
-        wait = timedelta(seconds=max(status.after_s, patience))
-        known = Known(status, now + (_FINISHED_FOR if status.finished else wait))
+        wait = _FINISHED_FOR if status.finished else _wait(lot, status, now)
+        known = Known(status, now + wait)
         self._known[lot.id] = known
         self._known.move_to_end(lot.id)
         while len(self._known) > _MOST_LOTS:
             self._known.popitem(last=False)
         return known
+
+
+def _wait(lot: Lot, status: LotStatus, now: datetime) -> timedelta:
+    """The longer it has taken already, the longer it may take still: some lots last for days."""
+    ladder = timedelta(seconds=CHECK_S[min(lot.checks + 1, len(CHECK_S) - 1)])
+    by_age = min((now - lot.since) / _SHARE_OF_AGE, _LONGEST)
+    return max(ladder, by_age, timedelta(seconds=status.after_s))

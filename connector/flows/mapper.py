@@ -5,6 +5,7 @@ What Mapper sends is saved as it came and never applied by itself (protocol 9.1)
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from connector.domain.entries import Direction, Entry, Operation, Status
 from connector.domain.mapping_rows import Kind, Row, changes, mapping_of, unknown, unsound
 from connector.domain.offer import Value
 from connector.domain.tree import Tree, Wanted
+from connector.flows.attributes import all_attributes
 from connector.flows.bundles import pack, unpack
 from connector.flows.connections import Refusal, find
 from connector.flows.hub import Hub
@@ -23,7 +25,7 @@ from connector.flows.mapping_market import Market, peers_of, read_market
 from connector.flows.mapping_store import load_map, load_mapper, put_mapper
 from connector.flows.secrets import make_secret, reveal
 from connector.flows.setbacks import PEER_ERRORS, setback
-from connector.flows.trees import all_attributes, load_tree, site_of
+from connector.flows.trees import load_tree, site_of
 from connector.ports import Conflict, Document, Drop, Json, Put, StoreUnavailable, Write
 from connector.vtex.bodies import load
 from connector.vtex.mapper import (
@@ -39,7 +41,7 @@ from connector.vtex.mapper import (
 
 RECEIVED, RECEIVED_BODY = "mapper-mapping", "mapper-mapping-body"
 NEW, ACCEPTED = "new", "accepted"
-MOST_KEPT = 20
+MOST_KEPT = 5
 """Mappings kept: each one is the whole of it, so only the newest matter."""
 _MOST_PROCESSED = 2_000
 _TRIES = 3
@@ -94,7 +96,7 @@ async def send_to_mapper(hub: Hub, connection: Connection) -> bool:
     Raises:
         VtexError, HttpFailure: VTEX could not be asked now; that is told in the log (E5).
     """
-    mapper, version = await load_mapper(hub.store, connection.id)
+    mapper, _ = await load_mapper(hub.store, connection.id)
     if not mapper.id:
         return False
     body = await mapper_tree(hub, connection)
@@ -107,8 +109,7 @@ async def send_to_mapper(hub: Hub, connection: Connection) -> bool:
     except PEER_ERRORS as error:
         await _tell_unavailable(hub, connection, error)
         raise
-    sent = mapper.model_copy(update={"tree": digest, "sent_at": hub.now()})
-    await hub.store.commit([put_mapper(connection.id, sent, version)])
+    await _note(hub, connection, {"tree": digest, "sent_at": hub.now()})
     return True
 
 
@@ -157,7 +158,7 @@ async def _tell_unavailable(hub: Hub, connection: Connection, error: Exception) 
 
 
 async def take_mapping(hub: Hub, connection: Connection, body: bytes) -> None:
-    """Save a mapping as it came; the same one again changes nothing.
+    """Save a mapping as it came; the same one again is only newer than it was.
 
     Raises:
         BadBody: it is no JSON.
@@ -165,11 +166,15 @@ async def take_mapping(hub: Hub, connection: Connection, body: bytes) -> None:
     """
     load(body)
     key = hashlib.blake2b(body, digest_size=12).hexdigest()
-    if await hub.store.get(RECEIVED, connection.id, [key]):
-        return
+    known = (await hub.store.get(RECEIVED, connection.id, [key])).get(key)
     received = Received(at=hub.now(), size=len(body)).model_dump_json()
     packed = pack(body.decode("utf-8-sig"))
     kept = await hub.store.scan(RECEIVED, connection.id, limit=2 * MOST_KEPT)
+    if known is not None:
+        again = Document(RECEIVED, connection.id, key, received, known.state, known.version)
+        with contextlib.suppress(Conflict):  # it has just come once more
+            await hub.store.commit([Put(again)])
+        return
     by_age = sorted(kept, key=lambda each: Received.model_validate_json(each.body).at)
     surplus = by_age[: max(0, len(kept) + 1 - MOST_KEPT)]
     text = f"VTEX Mapper sent a mapping: see connector mapping proposals {connection.id}"
@@ -193,10 +198,15 @@ async def take_processed(hub: Hub, connection: Connection, body: bytes) -> None:
     Raises:
         StoreUnavailable: it is not saved.
     """
-    text = body[:_MOST_PROCESSED].decode("utf-8", "replace")
+    text = body[:_MOST_PROCESSED].decode("utf-8", "replace").replace("\0", "")
+    await _note(hub, connection, {"processed": text, "processed_at": hub.now()})
+
+
+async def _note(hub: Hub, connection: Connection, news: Json) -> None:
+    """Note something about the registration: Mapper may tell of a tree before it has taken it."""
     for _ in range(_TRIES):
         mapper, version = await load_mapper(hub.store, connection.id)
-        after = mapper.model_copy(update={"processed": text, "processed_at": hub.now()})
+        after = mapper.model_copy(update=news)
         try:
             await hub.store.commit([put_mapper(connection.id, after, version)])
         except Conflict:

@@ -11,15 +11,15 @@ from connector.domain.connection import Connection, Rules
 from connector.domain.mapping import Filled, Filler, MarketMap
 from connector.domain.offer import Content
 from connector.domain.tree import Wanted
+from connector.flows.attributes import ValueLists, read_attributes
 from connector.flows.mapping_store import HEALTH, MAP, MAPPER, MAPPING, Health, Registered, open_map
-from connector.flows.trees import known_attributes, site_of
+from connector.flows.trees import site_of
 from connector.ports import Conflict, Document, Store
 
 if TYPE_CHECKING:
     from connector.flows.hub import Peers
 
 _MOST_MAPPINGS = 500
-_MOST_CATEGORIES = 1_000
 _TRIES = 3
 
 
@@ -34,7 +34,8 @@ class Filling:
 
     def __call__(self, content: Content) -> Filled:
         """The content with the marketplace's category and attributes."""
-        return self.filler.fill(content, self.wanted.get(self.filler.category(content)))
+        category = self.filler.category(content)
+        return self.filler.fill(content, self.wanted[category] if category else None)
 
     def reasons(self, filled: Filled) -> tuple[str, ...]:
         """Why the content cannot be listed, each with where to map it (log E4)."""
@@ -54,6 +55,7 @@ class MappingBook:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lists = ValueLists()
 
     async def filling(
         self, connection: Connection, peers: Peers, contents: Iterable[Content]
@@ -68,13 +70,9 @@ class MappingBook:
         wanted = {filling.filler.category(content) for content in contents}
         lacking = sorted(wanted - filling.wanted.keys() - {""})
         if lacking:
-            if len(filling.wanted) + len(lacking) > _MOST_CATEGORIES:
-                filling.wanted.clear()
-                lacking = sorted(wanted - {""})
-            known = await known_attributes(self._store, site_of(peers), lacking)
-            for category in lacking:
-                found = known.get(category)
-                filling.wanted[category] = None if found is None else found[0].wanted()
+            site = site_of(peers)
+            known = await read_attributes(self._store, site, lacking, self._lists)
+            filling.wanted.update({category: known.get(category) for category in lacking})
 
     async def _filling(self, connection: Connection) -> Filling:
         keys = (MAP, HEALTH, MAPPER)

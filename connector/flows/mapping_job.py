@@ -12,18 +12,19 @@ from connector.domain.mapping import MarketMap
 from connector.domain.offer import Content
 from connector.domain.pending import Context, Mark, Priority
 from connector.domain.tree import Tree
+from connector.flows.attributes import refresh_attributes, sweep_attributes
 from connector.flows.documents import LISTING
 from connector.flows.hub import Hub, Peers
 from connector.flows.mapping_book import Filling
 from connector.flows.mapping_store import Health, load_health, load_map, put_health
-from connector.flows.setbacks import PEER_ERRORS
-from connector.flows.trees import load_tree, refresh_attributes, refresh_tree, site_of
+from connector.flows.trees import load_tree, refresh_tree, site_of
 from connector.flows.upkeep_jobs import Job
 from connector.ports import Write
 from connector.sdk import Rejected
 
 _DAILY = timedelta(days=1)
 _SOON = timedelta(seconds=30)
+_JUST = timedelta(hours=1)
 _GATHERED = timedelta(seconds=15)
 _AT_ONCE = 50
 """Categories whose attributes are fetched in one turn."""
@@ -55,43 +56,46 @@ async def refresh_categories(hub: Hub, connection: Connection) -> datetime:
     if loaded is None:
         return hub.now() + _SOON
     head, tree = loaded
+    if hub.now() - head.fetched_at < _JUST:  # about once a day, by whoever fetched it
+        await sweep_attributes(hub, site_of(peers))
     mapping = (await load_map(hub.store, connection.id)).mapping
     wanted = targets(mapping, connection.rules)
-    health, version = await load_health(hub.store, connection.id)
-    after = health.model_copy(update={"tree": head.number, "broken": broken_in(tree, wanted)})
+    before, version = await load_health(hub.store, connection.id)
+    broken = broken_in(tree, wanted)
+    digests = dict(before.attributes)
     try:
-        digests, more = await _attributes(
-            hub, peers, [each for each in wanted if each not in after.broken]
+        more = await _attributes(
+            hub, peers, [each for each in wanted if each not in broken], digests
         )
-    except PEER_ERRORS:
-        # What the tree says counts all the same; the attributes are asked for again by the ladder.
-        await _save(hub, connection, health, after, version)
-        raise
-    known = {**health.attributes, **digests}
-    kept = {category: known[category] for category in wanted if category in known}
-    after = after.model_copy(update={"attributes": kept})
-    await _save(hub, connection, health, after, version)
+    finally:
+        # What was learnt counts, also where the marketplace would not tell the rest now.
+        kept = {category: digests[category] for category in wanted if category in digests}
+        news = {"tree": head.number, "broken": broken, "attributes": kept}
+        await _save(hub, connection, before, before.model_copy(update=news), version)
     # Never sooner than a day: the first of a site's connections fetches, the others share.
     return hub.now() + (_SOON if more else _DAILY * hub.rng.uniform(1, 1.2))
 
 
 async def _attributes(
-    hub: Hub, peers: Peers, categories: Sequence[str]
-) -> tuple[dict[str, str], bool]:
-    """Digests of these categories' attributes, and whether some are still to be fetched."""
-    digests: dict[str, str] = {}
+    hub: Hub, peers: Peers, categories: Sequence[str], digests: dict[str, str]
+) -> bool:
+    """Note the digests of these categories' attributes; whether some are still to be fetched.
+
+    Raises:
+        AdapterError, HttpFailure: the marketplace does not tell (more) now.
+    """
     fetched = 0
     for category in categories:
         if fetched >= _AT_ONCE:
-            return digests, True
+            return True
         try:
-            known, new = await refresh_attributes(hub, peers, category)
+            digest, new = await refresh_attributes(hub, peers, category)
         except Rejected:
             continue  # the marketplace knows nothing of this one: that is no reason to stop
         fetched += new
-        if known is not None:
-            digests[category] = known.digest
-    return digests, False
+        if digest:
+            digests[category] = digest
+    return False
 
 
 async def _save(

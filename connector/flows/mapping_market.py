@@ -11,16 +11,11 @@ from connector.domain.mapping_rows import Kind, Row
 from connector.domain.matching import Matcher
 from connector.domain.pending import Context
 from connector.domain.tree import Tree, Wanted
+from connector.flows.attributes import ValueLists, read_attributes, refresh_attributes
 from connector.flows.connections import Refusal, find
 from connector.flows.hub import Hub, Peers
 from connector.flows.setbacks import PEER_ERRORS, Again, setback
-from connector.flows.trees import (
-    known_attributes,
-    load_tree,
-    refresh_attributes,
-    refresh_tree,
-    site_of,
-)
+from connector.flows.trees import load_tree, refresh_tree, site_of
 from connector.ports import Json
 from connector.sdk import Capability, Rejected
 
@@ -70,19 +65,18 @@ async def read_market(
     named = {row.market_category for row in rows if row.market_category}
     about = {row.market_category for row in rows if row.kind != Kind.CATEGORY} - {""}
     real = [each for each in sorted(named) if tree is None or not tree.problem(each)]
-    known = await known_attributes(hub.store, site_of(peers), real)
-    attributes = {category: found[0].wanted() for category, found in known.items()}
+    site, lists = site_of(peers), ValueLists()
+    attributes = await read_attributes(hub.store, site, real, lists)
     lacking = [each for each in real if each not in attributes and (fetch or each in about)]
     lacking.sort(key=lambda each: each not in about)
     for category in lacking[:_FETCHED]:
         try:
-            found, _ = await refresh_attributes(hub, peers, category)
+            await refresh_attributes(hub, peers, category)
         except Rejected:
             continue
         except PEER_ERRORS:
             break  # the job asks again; rows are checked as far as it is known
-        if found is not None:
-            attributes[category] = found.wanted()
+    attributes |= await read_attributes(hub.store, site, lacking[:_FETCHED], lists)
     return Market(peers, tree, attributes)
 
 
@@ -140,6 +134,6 @@ async def find_categories(
 
 def _shown(wanted: Wanted) -> str:
     required = " (required)" if wanted.required else ""
-    takes = ", ".join(f"{own}={name}" for own, name in wanted.values[:_SHOWN])
+    takes = ", ".join(f"{own}={name}" for own, name in wanted.values.pairs[:_SHOWN])
     more = ", ..." if len(wanted.values) > _SHOWN else ""
     return f"{wanted.id} {wanted.name}{required}{f': {takes}{more}' if takes else ''}"

@@ -25,13 +25,14 @@ from connector.domain.matching import (
 from connector.domain.offer import Content
 from connector.domain.tree import Tree, Wanted
 from connector.domain.words import folded
+from connector.flows.attributes import ValueLists, read_attributes, refresh_attributes
 from connector.flows.connections import Refusal, find
 from connector.flows.hub import Hub, Peers
 from connector.flows.mapping_job import contents, listing_pages
 from connector.flows.mapping_market import Market, matcher_of, read_market
 from connector.flows.mapping_store import load_map
 from connector.flows.setbacks import PEER_ERRORS
-from connector.flows.trees import refresh_attributes
+from connector.flows.trees import site_of
 from connector.sdk import Capability, CategoryGuess, Rejected
 
 _SAMPLES = 3
@@ -206,12 +207,15 @@ async def _attributes(
 ) -> list[Row]:
     """Rows for the attributes of categories that are mapped already."""
     rows: list[Row] = []
+    lists, asking = ValueLists(), True
     for category, groups in sorted(mapped.items()):
-        try:
-            known, _ = await refresh_attributes(hub, market.peers, category)
-        except PEER_ERRORS:
-            break
-        for wanted in known.wanted() if known is not None else ():
+        if asking:
+            try:
+                await refresh_attributes(hub, market.peers, category)
+            except PEER_ERRORS:
+                asking = False  # go on with what is known
+        known = await read_attributes(hub.store, site_of(market.peers), [category], lists)
+        for wanted in known.get(category, ()):
             rows.extend(_about(category, wanted, mapping, groups))
         await asyncio.sleep(0)
     return rows
@@ -256,7 +260,7 @@ def _values(
         told = [(place, wanted.id, text) in mapping.values for place in (category, "")]
         if any(told) or wanted.find(text, ids=False) is not None or not text.isprintable():
             continue
-        best = closest(text, wanted.by_id, _LIKE)
+        best = closest(text, wanted.values.by_id, _LIKE)
         if best is not None:
             rows.append(
                 Row(
@@ -265,7 +269,7 @@ def _values(
                     attribute=wanted.id,
                     vtex_value=text,
                     market_value=best.id,
-                    note=f"{wanted.name}: {wanted.by_id[best.id]}, {count} SKUs",
+                    note=f"{wanted.name}: {wanted.values.by_id[best.id]}, {count} SKUs",
                     score=f"{best.score:.2f}",
                     reason=best.reason,
                 )

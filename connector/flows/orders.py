@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
 from connector.domain.connection import Connection
 from connector.domain.entries import Status
 from connector.domain.marketorder import MarketOrder, MarketStatus
-from connector.domain.order import Cancellation, CancelSide, Placement, Step
+from connector.domain.order import Placement
 from connector.domain.order_facts import (
-    FactKind,
-    InvoiceTold,
     ResultTold,
     Told,
     add_task,
-    cross_check,
     fold_facts,
-    learn_parcel,
-    parcel_of,
-    put_parcel,
 )
 from connector.domain.order_planner import (
     attention_tasks,
-    is_authorized,
     order_state,
     plan_order,
-    tracking_digest,
 )
-from connector.domain.order_view import CANCELLING, Do, OrderView, Rest
+from connector.domain.order_view import Do, OrderView, Rest
 from connector.domain.pending import Claim, Context, Failed, Finished, Parked, Priority, Settlement
 from connector.domain.retry import settle_setback
-from connector.flows.aliases import follow, give_up, meet_parts
+from connector.flows.aliases import give_up, meet_parts
 from connector.flows.channel import with_currency
 from connector.flows.documents import Saved, load_orders
 from connector.flows.holds import reserved_at, update_holds
 from connector.flows.hub import Hub
 from connector.flows.intake import first_seen, order_mark
+from connector.flows.orderreads import read_market, read_vtex
 from connector.flows.ordersteps import STEPS
 from connector.flows.orderwork import OrderWork
-from connector.flows.placing import absorb_result, found_in_vtex
+from connector.flows.placing import absorb_result
 from connector.flows.setbacks import PEER_ERRORS, Again, Stuck, setback
-from connector.ports import Conflict, Fact, LeaseLost, Settle
-from connector.vtex.oms import VtexOrder, read_order, vtex_order_id
+from connector.ports import Conflict, LeaseLost, Settle
 
 _MOST_STEPS = 25
 """A turn that has not come to rest after so many steps goes on in another turn."""
 _UNKNOWN_FOR = timedelta(days=3)
 """How long callbacks about an order that the marketplace does not know are kept waiting."""
-_PARTS_S = timedelta(seconds=2)
 _CALM = timedelta(minutes=10)
+_TRIES_AFTER_END = 3
 
 
 async def orders_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
@@ -117,17 +108,16 @@ async def _work(work: OrderWork) -> Settlement:
     work.facts = [Told(fact.seq, fact.kind, fact.body, fact.at) for fact in stored]
     if work.order.ended_at is not None:
         if not _news(work):
-            await _read_attention(work)
-            return Finished(None)
+            return await _after_end(work)
         # Something came after the end: it is taken up again, and erased again later.
         work.update(ended_at=None, erased=False)
     work.order, results = fold_facts(work.order, work.facts)
     before = work.order.market
-    if not await _read_market(work):
+    if not await read_market(work):
         return Finished(None)
     if work.order.market is None:
         return await _unknown(work)
-    await _read_vtex(work)
+    await read_vtex(work)
     if await give_up(work):
         return Finished(None)
     await _absorb_results(work, results)
@@ -135,7 +125,8 @@ async def _work(work: OrderWork) -> Settlement:
     undecided = await meet_parts(work)
     await work.save()
     if undecided:
-        return Finished(work.hub.now() + _PARTS_S, Priority.URGENT)
+        # Whoever decides about the part marks this order; looking again by itself is for the rest.
+        return Finished(work.hub.now() + _patience(work), Priority.URGENT)
     rest = await _until_rest(work)
     if rest.ended:
         work.update(ended_at=work.hub.now())
@@ -143,6 +134,11 @@ async def _work(work: OrderWork) -> Settlement:
             work.writes.append(order_mark(work.hub, work.connection, work.order.merged_into))
     await update_holds(work)
     return _settle(work, rest)
+
+
+def _patience(work: OrderWork) -> timedelta:
+    age = work.hub.now() - work.order.first_seen_at
+    return min(max(age / 10, timedelta(seconds=5)), _CALM)
 
 
 async def _absorb_results(work: OrderWork, results: Sequence[ResultTold]) -> None:
@@ -208,94 +204,6 @@ def _settle(work: OrderWork, rest: Rest) -> Settlement:
     return Finished(max(until, now + timedelta(seconds=1)), Priority.CHANGE)
 
 
-# --- reading -------------------------------------------------------------------------------------
-
-
-async def _read_market(work: OrderWork) -> bool:
-    """Read the marketplace's order; False where the key stands for another one and is given up."""
-    if work.order.erased:
-        return True
-    market = await work.peers.adapter.order(work.order.key)
-    if market is not None and market.key != work.order.key:
-        market = await follow(work, market)
-        if market is None:
-            return False
-    if market is None:
-        return True
-    work.update(market=market, market_read_at=work.hub.now())
-    if market.status is MarketStatus.CANCELLED and work.order.cancellation is None:
-        asked = Cancellation(
-            by=CancelSide.MARKETPLACE,
-            reason=market.cancel_reason,
-            asked_at=work.hub.now(),
-            confirmed_by_owner=True,
-        )
-        work.update(cancellation=asked)
-        _tell_cancelled(work)
-    _absorb_market(work)
-    return True
-
-
-async def _read_attention(work: OrderWork) -> None:
-    """A claim may come long after the end: a person is asked, nothing else happens any more.
-
-    Nothing personal is kept again. A poll repeats itself; what it names is not read so often.
-    """
-    order, now = work.order, work.hub.now()
-    known = order.market_read_at is not None and now - order.market_read_at < _CALM
-    if work.saved.version == 0 or (known and work.claim.priority is not Priority.URGENT):
-        return
-    market = await work.peers.adapter.order(order.key)
-    if market is None or market.key != order.key:
-        return
-    work.update(market_read_at=now)
-    for task in attention_tasks(order, market, now):
-        work.order = add_task(work.order, task)
-        work.tell(f"{task.what}: {task.why}", status=Status.WARNING)
-
-
-def _tell_cancelled(work: OrderWork) -> None:
-    """What a cancellation on the marketplace means depends on how far the order was (10.5)."""
-    text = f"the marketplace cancelled order {work.order.key}"
-    if work.order.placement is Placement.REFUSED:
-        text += ", which VTEX had not taken: it is not tried again"
-        work.tell(text, code="Q", status=Status.ERROR, once="cancelled")
-    elif work.order.placement in {Placement.SENT, Placement.QUEUED}:
-        text += " before VTEX had it: it is cancelled there once it shows"
-        work.tell(text, code="M", status=Status.PENDING, once="cancelled")
-    else:
-        work.tell(text, code="C", once="cancelled")
-
-
-def _absorb_market(work: OrderWork) -> None:
-    """What the marketplace already has is not sent again after an unknown outcome."""
-    market = work.order.market
-    if market is None:
-        return
-    if market.accepted and work.order.accept is not Step.DONE:
-        work.update(accept=Step.DONE)
-    parcels = []
-    for parcel in work.order.parcels:
-        fields: dict[str, object] = {}
-        if parcel.invoice.number in market.known_invoices:
-            fields["sent"] = Step.DONE
-        tracking = parcel.tracking
-        if (
-            parcel.tracking_step is Step.SENT
-            and tracking is not None
-            and tracking.number in market.known_trackings
-        ):
-            fields |= {"tracking_sent": tracking_digest(tracking), "tracking_step": Step.DONE}
-        if parcel.invoice.number in market.known_deliveries:
-            fields["delivered_step"] = Step.DONE
-        parcels.append(parcel.model_copy(update=fields))
-    work.update(parcels=tuple(parcels))
-    cancellation = work.order.cancellation
-    if cancellation is not None and market.status is MarketStatus.CANCELLED:
-        done = cancellation.model_copy(update={"in_market": Step.DONE})
-        work.update(cancellation=done)
-
-
 async def _unknown(work: OrderWork) -> Settlement:
     """The marketplace does not know the order (yet): keep every fact about it."""
     work.update(state=order_state(work.order))
@@ -308,81 +216,24 @@ async def _unknown(work: OrderWork) -> Settlement:
     return Finished(work.hub.now() + wait, Priority.CHANGE)
 
 
-async def _read_vtex(work: OrderWork) -> None:
-    """Read VTEX's own order, wherever it may have one."""
-    order = work.order
-    # An attempt that may have arrived is asked about, whatever became of later ones.
-    sent = order.placement in {Placement.SENT, Placement.QUEUED, Placement.PLACED}
-    if not sent and order.doubt_until is None and order.cancellation is None:
-        return
-    order_id = order.vtex_order_id or vtex_order_id(work.connection.affiliate_id, order.ref)
-    now = work.hub.now()
-    found = await read_order(work.peers.vtex, order_id, now, currency=work.connection.currency)
-    if found is None:
-        if not sent and order.doubt_until is not None and now >= order.doubt_until:
-            work.update(doubt_until=None)  # it would show by now
-        return
-    if found.ref and found.ref != order.ref:
-        raise Stuck(f"VTEX's {order_id} is another order than {order.ref}")
-    absorb_vtex(work, found)
+async def _after_end(work: OrderWork) -> Settlement:
+    """A claim may come long after the end: a person is asked, nothing else happens any more.
 
-
-def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
-    """Take in what VTEX has; repair what its callbacks missed (protocol 7.6)."""
-    order, view = work.order, found.view
-    since = view.read_at
-    if order.vtex is not None and order.vtex.status == view.status:
-        since = order.vtex.status_since or since
-    work.update(vtex=view.model_copy(update={"status_since": since}))
-    found_in_vtex(work, view)
-    for parcel in found.parcels:
-        missed = parcel_of(work.order, parcel.invoice.number) is None
-        xml = found.xmls.get(parcel.invoice.number, "")
-        told = InvoiceTold(
-            invoice=parcel.invoice.model_copy(update={"xml": xml}),
-            returned=parcel.returned,
-            tracking=parcel.tracking,
-        )
-        if missed:
-            _keep_as_fact(work, told)
-        work.order = learn_parcel(work.order, told)
-        learned = parcel_of(work.order, parcel.invoice.number)
-        if parcel.delivered_at is not None and learned is not None and not learned.delivered_at:
-            learned = learned.model_copy(update={"delivered_at": parcel.delivered_at})
-            work.order = put_parcel(work.order, learned)
-        if missed:
-            work.hub.metrics.count("callbacks_repaired_total")
-    shown = {parcel.invoice.number: parcel.invoice.value_minor for parcel in found.parcels}
-    work.order = cross_check(work.order, shown, work.hub.now())
-    _absorb_cancel(work, found)
-    if work.order.authorize is not Step.DONE and is_authorized(view.status):
-        work.update(authorize=Step.DONE)
-
-
-def _keep_as_fact(work: OrderWork, told: InvoiceTold) -> None:
-    """An invoice no call told of is a fact like any other: its XML is kept there alone."""
-    body = told.model_dump_json()
-    digest = hashlib.blake2b(f"read|{body}".encode(), digest_size=16).hexdigest()
-    now = work.hub.now()
-    fact = Fact(work.connection.id, work.order.ref, FactKind.INVOICE, digest, body, now)
-    work.writes.append(fact)
-    work.facts.append(Told(0, fact.kind, fact.body, fact.at))
-
-
-def _absorb_cancel(work: OrderWork, found: VtexOrder) -> None:
-    cancellation = work.order.cancellation
-    cancels = found.view.cancelled or found.view.status in CANCELLING
-    if cancellation is None and cancels:
-        # No callback told of it, or none was believed yet: VTEX's own order is the proof.
-        cancellation = Cancellation(
-            by=CancelSide.SELLER, reason=found.cancel_reason, asked_at=work.hub.now()
-        )
-    if cancellation is None:
-        return
-    if cancels and not cancellation.confirmed_by_owner:
-        cancellation = cancellation.model_copy(update={"confirmed_by_owner": True})
-    if found.view.cancelled:
-        cancellation = cancellation.model_copy(update={"in_vtex": Step.DONE})
-    if cancellation.returned is Step.SENT and found.view.return_numbers:
-        cancellation = cancellation.model_copy(update={"returned": Step.DONE})
-    work.update(cancellation=cancellation)
+    Nothing personal is kept again. A poll repeats itself; what it names is not read so often.
+    """
+    order, now = work.order, work.hub.now()
+    known = order.market_read_at is not None and now - order.market_read_at < _CALM
+    if known and work.claim.priority is not Priority.URGENT:
+        return Finished(None)
+    try:
+        market = await work.peers.adapter.order(order.key)
+    except PEER_ERRORS as error:
+        again = settle_setback(work.claim, setback(error), now, work.hub.rng)
+        tired = isinstance(again, Parked) or work.claim.attempts >= _TRIES_AFTER_END
+        return Finished(None) if tired else again
+    if market is not None and market.key == order.key:
+        work.update(market_read_at=now)
+        for task in attention_tasks(order, market, now):
+            work.order = add_task(work.order, task)
+            work.tell(f"{task.what}: {task.why}", status=Status.WARNING)
+    return Finished(None)

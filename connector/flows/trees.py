@@ -1,38 +1,31 @@
-"""Marketplaces' category trees and attributes in the ledger: one copy for all who share them.
+"""Marketplaces' category trees in the ledger: one copy for all who share them.
 
 A tree belongs to a *site*: an adapter and what ``Adapter.tree_scope`` says, so that merchants of
 one marketplace read it once. It is kept as a head (which list, which version, since when) and the
-list itself (see ``bundles``); attributes are kept by category, for categories that are mapped.
+list itself (see ``bundles``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector.domain.offer import Value
-from connector.domain.tree import Node, Tree, Wanted
+from connector.domain.tree import Node, Tree
 from connector.flows.bundles import (
     Bundle,
     drop_bundle,
     load_bundle,
-    pack,
     save_bundle,
-    unpack,
 )
 from connector.flows.setbacks import Again
 from connector.ports import Conflict, Document, Put, Store
-from connector.sdk import Capability
 
 if TYPE_CHECKING:
     from connector.flows.hub import Hub, Peers
 
-TREE, TREE_PART, ATTRIBUTES = "tree", "tree-part", "attributes"
+TREE, TREE_PART = "tree", "tree-part"
 HEAD = "head"
 FRESH = timedelta(hours=23)
 """A tree younger than this is not fetched again: about daily, however many connections share it."""
@@ -52,18 +45,6 @@ class TreeHead(Value):
     changed_at: datetime
     doubted: str = ""
     """Digest of a tree that was so much smaller that it is believed only if it comes again."""
-
-
-class Known(Value):
-    """What is known of one category's attributes; ``packed`` holds them compressed."""
-
-    digest: str
-    fetched_at: datetime
-    packed: str = ""
-
-    def wanted(self) -> tuple[Wanted, ...]:
-        """The attributes."""
-        return tuple(_wanted(each) for each in json.loads(unpack(self.packed)))
 
 
 def site_of(peers: Peers) -> str:
@@ -114,7 +95,7 @@ async def refresh_tree(hub: Hub, peers: Peers, *, force: bool = False) -> TreeHe
     if head is not None and not force and now - head.fetched_at < FRESH:
         return head
     rows = [
-        [_clean(each.id), _clean(each.name), _clean(each.parent_id), each.leaf]
+        [clean(each.id), clean(each.name), clean(each.parent_id), each.leaf]
         for each in await peers.adapter.categories()
         if each.id
     ]
@@ -144,71 +125,6 @@ async def _save(store: Store, site: str, head: TreeHead, version: int) -> None:
     await store.commit([Put(Document(TREE, site, HEAD, body, version=version))])
 
 
-# --- attributes -----------------------------------------------------------------------------------
-
-
-async def known_attributes(
-    store: Store, site: str, categories: Sequence[str]
-) -> dict[str, tuple[Known, int]]:
-    """What is known of these categories' attributes, with the versions it is saved at."""
-    found = await store.get(ATTRIBUTES, site, list(categories))
-    return {
-        category: (Known.model_validate_json(document.body), document.version)
-        for category, document in found.items()
-    }
-
-
-async def all_attributes(store: Store, site: str) -> dict[str, tuple[Wanted, ...]]:
-    """Everything that is known of a site's attributes, by category."""
-    found: dict[str, tuple[Wanted, ...]] = {}
-    after = ""
-    while rows := await store.scan(ATTRIBUTES, site, after=after, limit=200):
-        found |= {row.key: Known.model_validate_json(row.body).wanted() for row in rows}
-        after = rows[-1].key
-    return found
-
-
-async def refresh_attributes(
-    hub: Hub, peers: Peers, category: str, *, force: bool = False
-) -> tuple[Known | None, bool]:
-    """One category's attributes, fetched anew where they are old, and whether they were fetched.
-
-    None where the adapter knows of none at all.
-
-    Raises:
-        AdapterError, HttpFailure: the marketplace could not be asked.
-    """
-    if Capability.ATTRIBUTES not in peers.adapter.capabilities:
-        return None, False
-    store, site, now = hub.store, site_of(peers), hub.now()
-    found = (await known_attributes(store, site, [category])).get(category)
-    if found is not None and not force and now - found[0].fetched_at < FRESH:
-        return found[0], False
-    rows = [_plain(each) for each in await peers.adapter.attributes(category)]
-    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-    known = Known(digest=digest, fetched_at=now, packed=pack(text))
-    version = found[1] if found is not None else 0
-    document = Document(ATTRIBUTES, site, category, known.model_dump_json(), version=version)
-    with contextlib.suppress(Conflict):  # another connection of the site has just fetched the same
-        await store.commit([Put(document)])
-    return known, True
-
-
-def _plain(attribute: Any) -> dict[str, Any]:
-    """An adapter's attribute as JSON, without the fields that say nothing."""
-    told = {name: value for name, value in asdict(attribute).items() if value}
-    told["id"], told["name"] = _clean(attribute.id), _clean(attribute.name)
-    told["units"] = [_clean(unit) for unit in attribute.units]
-    told["values"] = [[_clean(own), _clean(name)] for own, name in attribute.values]
-    return told
-
-
-def _wanted(told: dict[str, Any]) -> Wanted:
-    values = tuple((own, name) for own, name in told.pop("values", ()))
-    return Wanted(**{**told, "units": tuple(told.get("units", ())), "values": values})
-
-
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """A text that can be saved: half characters cannot."""
     return str(text).encode("utf-8", "replace").decode().strip()

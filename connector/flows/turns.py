@@ -165,7 +165,9 @@ class Workers:
         every = self.hub.clock.wall(self.hub.lease_s / 3).total_seconds()
         while True:
             await self.hub.clock.sleep(every)
-            await self.hub.store.renew(claims, lease_until=self._lease_until())
+            # An election of the ledger's takes seconds: the next round may come in time.
+            with contextlib.suppress(StoreUnavailable):
+                await self.hub.store.renew(claims, lease_until=self._lease_until())
 
     def _lease_until(self) -> datetime:
         return self.hub.now() + self.hub.clock.wall(self.hub.lease_s)

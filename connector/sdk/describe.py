@@ -67,11 +67,12 @@ class Source:
     api: str
 
 
-_SKU = "Catalog: SKU and context"
+_SKU = "Catalog: GET /api/catalog_system/pvt/sku/stockkeepingunitbyid/{id}"
 _PRODUCT = "VTEX Admin, Catalog, Products: "
 _SKUS = "VTEX Admin, Catalog, SKUs: "
-_TERMS = "Checkout: fulfillment simulation"
-_INVOICE = "Marketplace protocol: invoice notification"
+_TERMS = "Simulation: POST /api/fulfillment/pvt/orderForms/simulation"
+_POLICY = "Catalog: GET /api/catalog_system/pub/saleschannel/{id}"
+_INVOICE = "Invoice notification: POST {services endpoint}/pub/orders/{id}/invoice"
 
 SOURCES: Mapping[str, Source] = {
     "content.sku": Source("Id", "given by VTEX", _SKU),
@@ -108,15 +109,13 @@ SOURCES: Mapping[str, Source] = {
         "sellingPrice", "VTEX Admin, Prices: price table and promotions", _TERMS
     ),
     "terms.list_price_minor": Source("listPrice", "VTEX Admin, Prices: list price", _TERMS),
-    "terms.currency": Source(
-        "preferenceData.currencyCode", "VTEX Admin, trade policy: currency", _TERMS
-    ),
+    "terms.currency": Source("CurrencyCode", "VTEX Admin, trade policy: currency", _POLICY),
     "terms.stock": Source(
         "stockBalance", "VTEX Admin, Inventory: warehouses of the trade policy", _TERMS
     ),
     "invoice.number": Source("invoiceNumber", "the seller's ERP, or Orders: invoice", _INVOICE),
     "invoice.value_minor": Source("invoiceValue", "the seller's ERP", _INVOICE),
-    "invoice.currency": Source("currencyCode", "VTEX Admin, trade policy: currency", _INVOICE),
+    "invoice.currency": Source("CurrencyCode", "VTEX Admin, trade policy: currency", _POLICY),
     "invoice.issued_at": Source("issuanceDate", "the seller's ERP", _INVOICE),
     "invoice.key": Source("invoiceKey", "the seller's ERP: key of the fiscal document", _INVOICE),
     "invoice.url": Source("invoiceUrl", "the seller's ERP", _INVOICE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -252,6 +252,6 @@ class Consent:
     """One run of the authorization-code flow with PKCE (RFC 7636, S256)."""
 
     redirect_uri: str
-    state: str
-    verifier: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
     challenge: str

@@ -150,6 +150,30 @@ class TestMongoStore(StoreContract):
         await store.commit([fact("f1"), fact("f3"), EraseFacts(C, "o1"), fact("f4")])
         assert [(one.id, one.seq) for one in await store.facts(C, "o1")] == [("f4", 5)]
 
+    async def test_many_due_keys_of_one_hide_nobody(self, store):
+        many = [mark(f"{n:04}", 10 + n / 1000) for n in range(2_500)]
+        quiet = [mark(connection="old", due=1), mark(connection="new", due=50)]
+        await store.commit([*many, *quiet, mark(connection="between", due=12.2)])
+        whole = await store.due(at(60))
+        assert [(one.connection, one.count) for one in whole] == [
+            ("old", 1),
+            (C, 2_500),
+            ("between", 1),
+            ("new", 1),
+        ]
+        store._whole_look.begin = lambda: False  # it was slow and is not due again yet
+        ends = await store.due(at(60))
+        assert [one.connection for one in ends] == ["old", C, "between", "new"]
+        assert ends[1].oldest == at(10)
+        assert len(await store.due(at(60), limit=1)) == 1
+
+    async def test_large_counts_are_not_made_all_the_time(self, store):
+        await store.commit([mark()])
+        first = await store.pending_stats(at(1))
+        store._counting.begin = lambda: False
+        await store.commit([mark("2")])
+        assert await store.pending_stats(at(1)) == first
+
 
 class TestItsIndexes:
     """Nothing that is asked all the time looks at what is not due."""

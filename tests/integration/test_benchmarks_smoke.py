@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+from benchmarks import grown
 from benchmarks.__main__ import main
 from benchmarks.sizes import FULL, QUICK, TINY
 from benchmarks.table import Row, keep, show
@@ -20,12 +21,21 @@ KEYS = [
     "reindex-pushes",
     "memory",
 ]
+GROWN = [
+    "grown-acks",
+    "grown-load",
+    "grown-wave",
+    "grown-messages",
+    "growth-connections-4",
+    "growth-listings-100",
+]
 
 
 def test_every_figure_is_measured_shown_and_kept(tmp_path, capsys):
     main(["--sizes", "tiny", "--results", str(tmp_path)])
     told = json.loads((tmp_path / "latest.json").read_text())
-    assert [row["key"] for row in told["rows"]] == KEYS
+    expected = [*KEYS, *(GROWN if grown.available() else [])]
+    assert [row["key"] for row in told["rows"]] == expected
     assert told["mode"] == "tiny"
     assert told["machine"]["cores"]
     assert len(list(tmp_path.glob("2*.json"))) == 1

@@ -20,7 +20,7 @@ from connector.domain.mapping_rows import (
     rows_of,
     unknown,
 )
-from connector.domain.tree import Node, Tree, Wanted
+from connector.domain.tree import Node, Tree, Values, Wanted
 
 cells = st.text(
     st.one_of(
@@ -180,7 +180,7 @@ def test_json_is_as_strict(body, expected):
 # --- what the marketplace does not have -----------------------------------------------------------
 
 TREE = Tree([Node("1", "Top", "", leaf=False), Node("2", "Leaf", "1")])
-KNOWN = {"2": (Wanted("plug", "Plug", units=("m",), values=(("u", "USB"),)),)}
+KNOWN = {"2": (Wanted("plug", "Plug", units=("m",), values=Values((("u", "USB"),))),)}
 
 
 @pytest.mark.parametrize(

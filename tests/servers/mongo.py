@@ -159,6 +159,11 @@ class MongoSet:
             time.sleep(0.05)
         raise RuntimeError(f"MongoDB has no primary:\n{self.output()[-4000:]}")
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        return [one.pid for one in self._processes if one is not None]
+
     def output(self) -> str:
         """What the nodes logged so far."""
         return "\n".join(path.read_text(errors="replace") for path in self.home.glob("*.log"))

@@ -34,7 +34,7 @@ _GUARD = """
 trap '' INT TERM HUP
 groups=
 while read -r line; do groups=$line; done
-for group in $groups; do kill -9 -- -"$group" 2>/dev/null; done
+for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 rm -rf -- "$1"
 """
 

@@ -18,7 +18,7 @@ from connector.drivers.memory_store import MemoryStore
 from connector.drivers.metrics import NoMetrics
 from connector.drivers.vault import AesVault, generate_key
 from connector.drivers.virtual_time import VirtualClock
-from connector.flows import callbacks, connections, intake
+from connector.flows import callbacks, connections, intake, mapper
 from connector.flows.hub import Hub, Peers
 from connector.flows.secrets import opens
 from connector.flows.turns import Workers
@@ -89,6 +89,11 @@ class HubHttp:
         if rest[:2] == ["api", "notification"]:
             assert opens(connection, Purpose.NOTIFY, parts[3], hub.now())
             await intake.take_notifications(hub, connection, request.body)
+            return json_response({})
+        if rest[0] == "mapper":
+            assert opens(connection, Purpose.MAPPER, parts[3], hub.now())
+            take = mapper.take_mapping if rest[1] == "mapping" else mapper.take_processed
+            await take(hub, connection, request.body)
             return json_response({})
         assert opens(connection, Purpose.SERVICES, parts[3], hub.now())
         return await self._services(hub, connection, rest, request)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
-from typing import Any
 
+from adapters.mirakl.market import setup
 from adapters.mirakl.market.operators import OPERATORS, Operator
-from adapters.mirakl.market.state import MiraklSimSettings, stamp
+from adapters.mirakl.market.state import MiraklSimSettings
 from connector.sdk import Clock, Http, Request, Response, json_response
 from connector.sdk.testing.simulator import Faults, Simulator, route
 
@@ -128,42 +128,14 @@ class Platform(Simulator):
     async def a01(self, request: Request) -> Response:
         """The shop."""
         del request
-        settings = self.settings
-        told: dict[str, Any] = {
-            "shop_id": settings.shop_id,
-            "shop_name": settings.shop_name,
-            "currency_iso_code": self.operator.currency,
-            "shop_state": "OPEN",
-            "date_created": stamp(self.now()),
-        }
+        told = setup.shop(self.operator, self.settings.shop_id, self.settings.shop_name)
         return json_response(told)
 
     @route("GET", "/api/platform/configuration")
     async def pc01(self, request: Request) -> Response:
         """The platform's features."""
         del request
-        operator = self.operator
-        features = {
-            "shipment": {
-                "multi_shipment": operator.multi_shipment,
-                "multi_part_item_shipment": False,
-            },
-            "pricing": {
-                "channel_pricing": "DISABLED",
-                "discount_period_required": operator.discount_period_required,
-                "discount_price_creation_in_the_past_blocked": False,
-                "scheduled_pricing": False,
-                "volume_discount": False,
-                "volume_pricing": False,
-            },
-            "order_workflows": {
-                "order_acceptance": "BOTH",
-                "shipping_and_billing_details_before_acceptance": (
-                    operator.details_before_acceptance
-                ),
-            },
-        }
-        return json_response({"features": features, "platform_name": operator.name})
+        return json_response(setup.platform(self.operator))
 
     @route("GET", "/api/reasons")
     async def re01(self, request: Request) -> Response:

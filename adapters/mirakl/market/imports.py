@@ -135,16 +135,14 @@ class ImportSide(Platform):
     def status_to_wire(self, one: SimImport) -> Row:
         """What all imports of offers tell."""
         done = one.finished and not one.failed
-        told = {
+        return {
             "date_created": stamp(one.created_at),
             "has_error_report": done and bool(one.errors),
             "lines_in_error": len(one.errors) if done else 0,
             "lines_in_success": len(one.rows) - len(one.errors) if done else 0,
             "status": self.state_of(one),
+            "reason_status": "The file could not be processed" if one.failed else None,
         }
-        if one.finished and one.failed:
-            told["reason_status"] = "The file could not be processed"
-        return told
 
     def report(
         self, errors: Sequence[tuple[int, Row, str]], *, first: bool, kind: str = "text/csv"

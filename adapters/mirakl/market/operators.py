@@ -38,9 +38,13 @@ def _attribute(code: str, label: str, level: str, **more: Any) -> dict[str, Any]
     return {
         "code": code,
         "label": label,
+        "label_translations": [],
+        "description_translations": [],
         "hierarchy_code": "",
         "type": "TEXT",
+        "type_parameter": None,
         "type_parameters": [],
+        "required": level == "REQUIRED",
         "requirement_level": level,
         "variant": False,
         "validations": None,

@@ -161,7 +161,8 @@ class ShelfSide(CatalogSide):
         """All imports of offers, newest first."""
         del request
         rows = [one for one in self.imports.values() if one.kind == "OF24"]
-        data = [self._offer_import(one) for one in reversed(rows)]
+        more = {"origin": "API", "shop_id": self.settings.shop_id}
+        data = [{**self._offer_import(one), **more} for one in reversed(rows)]
         return json_response({"data": data[: self.settings.page_size], "next_page_token": None})
 
     @route("GET", "/api/offers/imports/{number}")
@@ -169,22 +170,20 @@ class ShelfSide(CatalogSide):
         """How far an import of offers is."""
         del request
         found = self.known_import("OF24", number)
-        return found if isinstance(found, Response) else json_response(self._offer_import(found))
+        if isinstance(found, Response):
+            return found
+        return json_response({**self._offer_import(found), "type": "MIRAKL"})
 
     def _offer_import(self, one: SimImport) -> Row:
         return {
             **self.status_to_wire(one),
             "import_id": int(one.number),
             "mode": "NORMAL",
-            "type": "MIRAKL",
-            "origin": "API",
-            "shop_id": self.settings.shop_id,
             "lines_read": len(one.rows) if one.finished else 0,
             "lines_in_pending": 0,
             "offer_inserted": one.inserted,
             "offer_updated": one.updated,
             "offer_deleted": one.deleted,
-            "reason_status": "The file could not be processed" if one.failed else None,
         }
 
     @route("GET", "/api/offers/imports/{number}/error_report")
@@ -204,8 +203,10 @@ class ShelfSide(CatalogSide):
         found = self.known_import("STO01", number)
         if isinstance(found, Response):
             return found
-        told = {"import_id": found.number, "shop_id": self.settings.shop_id}
-        return json_response({**self.status_to_wire(found), **told})
+        told = self.status_to_wire(found)
+        del told["reason_status"]  # which imports of stock do not tell
+        more = {"import_id": found.number, "shop_id": self.settings.shop_id}
+        return json_response({**told, **more})
 
     @route("GET", "/api/offers/pricing/imports")
     async def pri02(self, request: Request) -> Response:

@@ -143,18 +143,18 @@ class Stall(ParcelSide):
         )
 
     def _papers(self, order: SimOrder) -> dict[str, Paper]:
-        """Invoices by number: what the parcels and the documents say of them."""
+        """Invoices by number, with what the parcels of the same reference say."""
         documents: dict[str, list[SimDocument]] = {}
         for each in order.documents:
             documents.setdefault(_stated(each, "Invoice number"), []).append(each)
-        tracking = {one.invoice_reference: one for one in order.shipments}
+        parcels = {one.invoice_reference: one for one in order.shipments}
         papers = {}
-        for number in dict.fromkeys([*documents, *tracking]):
-            parcel, sheets = tracking.get(number), documents.get(number, [])
+        for number, sheets in documents.items():
+            parcel = parcels.get(number)
             how = parcel.tracking if parcel else order.tracking
             papers[number] = Paper(
                 number=number,
-                value_minor=self._value(sheets[0]) if sheets else 0,
+                value_minor=self._value(sheets[0]),
                 arrivals=len(sheets),
                 tracking_number=str(how.get("tracking_number") or ""),
                 tracking_arrivals=parcel.tracking_arrivals if parcel else bool(how),

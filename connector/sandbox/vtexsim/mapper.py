@@ -69,7 +69,7 @@ class MapperRoom(VtexCore):
         self.record("mapper.tree", mapper=mapper_id, top=len(tree["categories"]))
         if mapper.processed_url:
             told = {"id": mapper_id, "success": True, "message": "processed"}
-            self.spawn(self._tell(mapper.processed_url, told))
+            self.spawn(self._tell_processed(mapper.processed_url, told))
         return Response(204)
 
     async def map_categories(self, mapper_id: str, payload: Any) -> int:
@@ -85,7 +85,7 @@ class MapperRoom(VtexCore):
             return json_response({"message": "unknown mapper"}, 404)
         return json_response({"status": await self.map_categories(mapper_id, request.json())})
 
-    async def _tell(self, url: str, told: dict[str, Any]) -> None:
+    async def _tell_processed(self, url: str, told: dict[str, Any]) -> None:
         await self.post_out(url, told, "vtexsim.mapper-processed")
 
 

@@ -31,12 +31,14 @@ class Door:
 
     ``instead`` answers in the simulator's place. ``lose_answer`` is asked about every call with
     its number among the writes: where it says so, the call takes effect and its answer is lost.
+    ``mangle`` changes the simulator's own answers.
     """
 
     inner: Handles
     instead: Callable[[Request], Response] | None = None
     lose_call: bool = False
     lose_answer: Which | None = None
+    mangle: Callable[[Response], Response] | None = None
     seen: list[Request] = field(default_factory=list)
 
     async def handle(self, request: Request) -> Response:
@@ -49,11 +51,12 @@ class Door:
         response = await self.inner.handle(request)
         if self.lose_answer is not None and self.lose_answer(request):
             raise Dropped("answer lost")
-        return response
+        return response if self.mangle is None else self.mangle(response)
 
     def open(self) -> None:
         """Let everything through again."""
         self.instead, self.lose_call, self.lose_answer = None, False, None
+        self.mangle = None
 
 
 @dataclass

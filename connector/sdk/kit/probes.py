@@ -54,6 +54,10 @@ class Probes:
     bench: Bench
     calls: Mapping[str, Call]
 
+    def only(self, operation: str) -> Probes:
+        """One call alone."""
+        return Probes(self.bench, {operation: self.calls[operation]})
+
     async def make(self, adapter: Adapter[Any] | None = None) -> list[Answer]:
         """Make every call once; those that send nothing are left out."""
         answers = []

@@ -16,6 +16,7 @@ from connector.sdk.kit.rules import (
     listings,
     lots,
     orders,
+    reading,
     recorded,
     repeats,
     tokens,
@@ -36,6 +37,7 @@ _MODULES = (
     lots,
     repeats,
     orders,
+    reading,
     webhooks,
     tokens,
 )

@@ -22,6 +22,7 @@ from connector.sdk.values import (
 )
 
 _ROUNDS = 12
+_STAGES = 4
 _LOT_STEP_S = 60.0
 _MISSING = TryAgain("the answer says nothing of this SKU")
 
@@ -39,20 +40,21 @@ T = TypeVar("T", bound=Item)
 Act = Callable[[Sequence[T]], Awaitable[Outcomes]]
 
 
-async def settled(bench: Bench, act: Act[T], items: Sequence[T]) -> dict[str, Outcome]:
-    """Do something to items until every one has come to an end; what never does is ``TryAgain``."""
+async def settled(
+    bench: Bench, act: Act[T], items: Sequence[T], told: Outcomes | None = None
+) -> dict[str, Outcome]:
+    """Do something to items until every one has come to an end; what never does is ``TryAgain``.
+
+    ``told`` is what the first call answered, where it has been made already.
+    """
     ends: dict[str, Outcome] = {}
     left = list(items)
     for _ in range(_ROUNDS):
-        told: dict[str, Outcome] = {}
-        size = bench.adapter.batch_size
-        for start in range(0, len(left), size):
-            batch = left[start : start + size]
-            with in_words(f"{getattr(act, '__name__', 'a listing call')}()"):
-                told.update(await act(batch))
-        ends |= {item.sku: told.get(item.sku, _MISSING) for item in left}
-        ends |= await _out_of_lots(bench, {sku: ends[sku] for sku in told})
+        fresh = await _called(bench, act, left) if told is None else told
+        ends |= {item.sku: fresh.get(item.sku, _MISSING) for item in left}
+        ends |= await _through_lots(bench, {sku: ends[sku] for sku in fresh if sku in ends})
         left = [item for item in left if isinstance(ends[item.sku], TryAgain | Proceed)]
+        told = None
         if not left:
             break
         waits = [each.after_s for each in ends.values() if isinstance(each, TryAgain)]
@@ -60,15 +62,31 @@ async def settled(bench: Bench, act: Act[T], items: Sequence[T]) -> dict[str, Ou
     return ends
 
 
-async def _out_of_lots(bench: Bench, told: dict[str, Outcome]) -> dict[str, Outcome]:
+async def _called(bench: Bench, act: Act[T], items: Sequence[T]) -> dict[str, Outcome]:
+    """One call for every batch that the adapter takes."""
+    told: dict[str, Outcome] = {}
+    size = bench.adapter.batch_size
+    for start in range(0, len(items), size):
+        with in_words(f"{getattr(act, '__name__', 'a listing call')}()"):
+            told.update(await act(items[start : start + size]))
+    return told
+
+
+def lots_of(told: Outcomes) -> dict[str, list[str]]:
+    """The lots that items are in, with their SKUs."""
     lots: dict[str, list[str]] = {}
     for sku, outcome in told.items():
         if isinstance(outcome, InLot):
             lots.setdefault(outcome.lot_id, []).append(sku)
-    found: dict[str, Outcome] = {}
-    for lot_id, skus in lots.items():
-        found |= await out_of_lot(bench, lot_id, skus)
-    return found
+    return lots
+
+
+async def _through_lots(bench: Bench, told: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Wait for lots, and for those that their items go on in."""
+    for _ in range(_STAGES):
+        for lot_id, skus in lots_of(told).items():
+            told |= await out_of_lot(bench, lot_id, skus)
+    return told
 
 
 async def out_of_lot(bench: Bench, lot_id: str, skus: Sequence[str]) -> dict[str, Outcome]:

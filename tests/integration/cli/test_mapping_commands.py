@@ -21,13 +21,14 @@ from connector.drivers.vault import generate_key
 from connector.flows.documents import Saved, load_connection, put_listing
 from connector.flows.mapper import take_mapping
 from connector.sandbox.server import OutboundHttp, serve_simulator
+from connector.sandbox.vtexsim import VtexSimulator
 from connector.settings import Settings
 from tests.unit.flows.operator_hub import NOW, a_listing
 
 
 @pytest.fixture
-def market():
-    """A simulated marketplace on a socket, in a thread with a loop of its own."""
+def peers():
+    """A simulated marketplace and VTEX on sockets, in a thread with a loop of its own."""
     ready, loop = threading.Event(), asyncio.new_event_loop()
     found = {}
 
@@ -35,11 +36,16 @@ def market():
         simulator = DemoMarketSimulator(
             clock=SystemClock(), outbound=OutboundHttp(), settings=DemoSimSettings(limits=False)
         )
-        found["runner"], found["url"] = await serve_simulator(simulator, "127.0.0.1", 0)
+        found["market"] = await serve_simulator(simulator, "127.0.0.1", 0)
+        found["sim"] = VtexSimulator(clock=SystemClock(), outbound=OutboundHttp(), n_skus=3)
+        found["vtex"] = await serve_simulator(found["sim"], "127.0.0.1", 0)
         ready.set()
 
     async def stop():
-        await found["runner"].cleanup()
+        await found["sim"].close()
+        await found["sim"].outbound.close()
+        for name in ("market", "vtex"):
+            await found[name][0].cleanup()
 
     def run():
         loop.run_until_complete(start())
@@ -50,7 +56,7 @@ def market():
     thread = threading.Thread(target=run)
     thread.start()
     assert ready.wait(10)
-    yield found["url"]
+    yield found
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     assert not thread.is_alive()
@@ -76,16 +82,17 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def connection(run, market):
+def connection(run, peers):
     spec = {
         "account": "simstore",
         "affiliate_id": "MKT",
         "sales_channel": 2,
         "app_key": "key",
         "app_token": "token",
+        "vtex_base_url": peers["vtex"][1],
         "adapter": "demo",
         "adapter_settings": {
-            "base_url": market,
+            "base_url": peers["market"][1],
             "seller_id": "seller-1",
             "api_key": "demo-key",
             "webhook_secret": "demo-webhook-secret",
@@ -204,6 +211,17 @@ def test_what_mapper_sent_is_accepted_by_hand(run, connection):
     assert "market_category nope is not in" in refused
     done = run("mapping", "accept", connection, row["key"], "--sound-only")
     assert "1 changes; 1 SKUs" in done.stderr
+
+
+def test_registering_with_mapper_over_http(run, connection, peers):
+    told = json.loads(run("mapping", "register", connection, "--json").stdout)
+    sim = peers["sim"].mappers[told["id"]]
+    assert sim.trees[0]["categories"][0]["name"] == "Fashion"
+    assert told["tree_categories"] == 12
+    shown = json.loads(run("mapping", "status", connection, "--json").stdout)
+    assert shown["mapper"].endswith(told["id"])
+    assert "12 categories were sent" in run("mapping", "register", connection).stderr
+    assert len(peers["sim"].mappers) == 1
 
 
 def test_unknown_connections_are_refused(run, connection):

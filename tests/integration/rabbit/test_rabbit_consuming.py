@@ -108,7 +108,7 @@ async def test_a_consumer_timeout_is_survived(node, broker, start, told):
     "fault", ["reset", "blackhole", "slow", "half closed", "lost server", "down"]
 )
 async def test_consumers_are_back_after_the_network_is(*, make_broker, start, sweep, proxy, fault):
-    broker = await make_broker(port=proxy.port, watch_every_s=2, publish_timeout_s=2)
+    broker = await make_broker(port=proxy.port, watch_every_s=1, publish_timeout_s=1)
     sweeper = sweep(broker, {f"{number}" for number in range(20)})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
@@ -119,7 +119,7 @@ async def test_consumers_are_back_after_the_network_is(*, make_broker, start, sw
     elif fault == "blackhole":
         proxy.faults = Faults(blackhole=True)
     elif fault == "slow":
-        proxy.faults = Faults(latency_s=2, jitter_s=4, slice_bytes=50, slice_pause_s=0.1)
+        proxy.faults = Faults(latency_s=1, jitter_s=4, slice_bytes=50, slice_pause_s=0.1)
     elif fault == "half closed":
         await proxy.half_close()
     elif fault == "lost server":
@@ -128,7 +128,7 @@ async def test_consumers_are_back_after_the_network_is(*, make_broker, start, sw
         await proxy.down()
     sweeper.due.update(f"during {number}" for number in range(50))
     if fault in {"blackhole", "slow", "down"}:
-        await asyncio.sleep(3)  # the fault lasts: longer than every limit above
+        await asyncio.sleep(3.5)  # the fault lasts: longer than every limit above
     await proxy.up()
     proxy.heal()
     await works(sweeper, within_s=HEALED_S)

@@ -1,6 +1,7 @@
 """Sending turns: bounded, confirmed, routed, and never anybody's problem."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -198,7 +199,8 @@ async def test_ringing_keeps_nobody_waiting_and_nothing_piles_up(make_broker, pr
     assert told.counts["broker_published_total"] <= 300
 
 
-async def test_who_is_refused_or_finds_nobody_is_told(node, vhost, proxy, told):
+async def test_who_is_refused_or_finds_nobody_is_told(*, node, vhost, proxy, told, caplog, capsys):
+    caplog.set_level(logging.DEBUG)  # aiormq says a lot there
     wrong = node.url(vhost, port=proxy.port).replace("guest:guest", "guest:hunter2secret")
     with pytest.raises(BrokerUnavailable, match="refuses us") as refused:
         await RabbitBroker(wrong, metrics=told).open(patience_s=20)
@@ -208,3 +210,5 @@ async def test_who_is_refused_or_finds_nobody_is_told(node, vhost, proxy, told):
     for error in (refused.value, away.value):
         assert "hunter2secret" not in str(error)
         assert f"127.0.0.1:{proxy.port}" in str(error)
+    assert caplog.text
+    assert "hunter2secret" not in caplog.text + capsys.readouterr().out

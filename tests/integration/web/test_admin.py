@@ -274,7 +274,8 @@ async def test_probes_need_no_token(it, admin):
     status, told, _ = await call(admin, "GET", "/live")
     assert (status, told) == (200, {"live": True})
     status, told, _ = await call(admin, "GET", "/ready")
-    assert (status, told["store"], told["adapters"]) == (200, "ok", ["demo"])
+    assert (status, told["store"]) == (200, "ok")
+    assert "demo" in told["adapters"]
     status, told, headers = await call(admin, "GET", "/metrics")
     assert (status, told, headers["Content-Type"]) == (200, b"# metrics\n", "text/plain")
 

@@ -13,6 +13,7 @@ DOORS = {
     Purpose.SERVICES: ("POST", "/vtex/v1/{id}/{secret}/pvt/orders/1/invoice"),
     Purpose.WEBHOOK: ("POST", "/marketplace/v1/{id}/{secret}"),
     Purpose.LOGS: ("GET", "/vtex/v1/{id}/{secret}/simstore/logs/"),
+    Purpose.MAPPER: ("POST", "/vtex/v1/{id}/{secret}/mapper/mapping"),
 }
 BODY = {"IdSku": "1", "invoiceNumber": "1", "invoiceValue": 1}
 

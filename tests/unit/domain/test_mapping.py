@@ -7,11 +7,15 @@ import pytest
 from connector.domain.connection import Rules
 from connector.domain.mapping import Fill, Filler, Lack, MarketMap, sources
 from connector.domain.offer import Attribute, Content, Dimensions, MarketAttribute
-from connector.domain.tree import Node, Tree, Wanted
+from connector.domain.tree import Node, Tree, Values, Wanted
 
-COLOUR = Wanted("colour", "Colour", values=(("1", "Blue"), ("2", "Red"), ("3", "Azul-marinho")))
+COLOUR = Wanted(
+    "colour", "Colour", values=Values((("1", "Blue"), ("2", "Red"), ("3", "Azul-marinho")))
+)
 SIZE = Wanted("size", "Size", required=True)
-PLUG = Wanted("plug", "Plug", required=True, values=(("usb-c", "USB-C"), ("m", "Micro USB")))
+PLUG = Wanted(
+    "plug", "Plug", required=True, values=Values((("usb-c", "USB-C"), ("m", "Micro USB")))
+)
 LENGTH = Wanted("length", "Length", units=("cm",))
 
 
@@ -268,7 +272,7 @@ def test_a_tree_with_a_loop_ends():
 
 
 def test_the_first_of_values_with_one_name_counts():
-    twice = Wanted("a", "A", values=(("1", "Blue"), ("2", "blue")))
+    twice = Wanted("a", "A", values=Values((("1", "Blue"), ("2", "blue"))))
     assert twice.find("BLUE") == ("1", "Blue")
     assert twice.find("2") == ("2", "blue")
     assert twice.find("2", ids=False) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.domain.entries import Status
 from connector.domain.marketorder import MarketOrder
 from connector.domain.order import OrderState
@@ -9,6 +11,7 @@ from connector.domain.pending import Context, Priority
 from connector.flows.erasure import erase_all_orders
 from connector.flows.intake import save_order_keys
 from connector.flows.views import order_rows
+from connector.sdk import NotSent, Rejected, RetryLater
 from tests.unit.flows.stage import HOUR, Stage, staged, virtual
 
 CLAIM, REFUND = "the buyer opened a claim: product differs", "10.00 were refunded in part"
@@ -20,10 +23,13 @@ class Attention:
     def __init__(self, stage: Stage) -> None:
         adapter = stage.up.peers.of(stage.joined, Context.ORDERS).adapter
         self._read, self.texts, self.reads = adapter.order, list[str](), 0
+        self.trouble: Exception | None = None
         adapter.order = self.order
 
     async def order(self, key: str) -> MarketOrder | None:
         self.reads += 1
+        if self.trouble is not None:
+            raise self.trouble
         market: MarketOrder | None = await self._read(key)
         return market and market.model_copy(update={"attention": tuple(self.texts)})
 
@@ -80,6 +86,21 @@ async def test_a_claim_after_the_end_is_put_before_a_person_and_the_order_stays_
         order = await stage.order(ref)
         assert order.state is OrderState.DELIVERED
         assert ref not in await stage.rows(Context.ORDERS)
+
+
+@pytest.mark.parametrize("trouble", [RetryLater("away"), Rejected(["too old"]), NotSent("away")])
+@virtual
+async def test_an_ended_order_that_cannot_be_read_bothers_nobody(trouble: Exception):
+    async with staged() as stage:
+        attention = Attention(stage)
+        ref = await delivered(stage)
+        attention.trouble = trouble
+        await save_order_keys(stage.up, stage.joined, [ref])
+        await stage.settle(HOUR)
+        assert ref not in await stage.rows(Context.ORDERS)
+        assert await stage.parked(Context.ORDERS) == {}
+        assert (await stage.order(ref)).state is OrderState.DELIVERED
+        assert not [entry for entry in await stage.log(ref) if entry.code == "L"]
 
 
 @virtual

@@ -40,6 +40,9 @@ async def test_registering_sends_the_tree_and_names_where_to_map():
         told = await register_mapper(stage.up, stage.joined.id)
         known, _ = await load_mapper(stage.store, stage.joined.id)
         assert told == {"id": known.id, "tree_categories": 12}
+        await stage.settle(5)
+        known, _ = await load_mapper(stage.store, stage.joined.id)
+        assert '"success": true' in known.processed.replace('":true', '": true')
         sim = stage.vtex.mappers[known.id]
         assert sim.name == "Demo Market"
         assert [each["name"] for each in sim.trees[0]["categories"]][:2] == ["Fashion", "Home"]
@@ -166,6 +169,9 @@ async def test_only_the_newest_mappings_are_kept(monkeypatch: pytest.MonkeyPatch
         kept = await list_proposals(stage.up, stage.joined.id)
         raw = [await raw_proposal(stage.up, stage.joined.id, each["key"]) for each in kept]
         assert raw == ["[7]", "[6]", "[5]"]
+        await take_mapping(stage.up, stage.joined, b"[5]")
+        newest = (await list_proposals(stage.up, stage.joined.id))[0]
+        assert await raw_proposal(stage.up, stage.joined.id, newest["key"]) == "[5]"
         assert len(await stage.store.scan("mapper-mapping-body", stage.joined.id)) == 3
 
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.demo.market import catalogue
 from adapters.demo.market.catalogue import SimAttribute
-from connector.domain.http import json_response
+from connector.domain.http import Held, json_response
 from connector.domain.listing import ListingState
 from connector.domain.mapping_file import read, write
 from connector.domain.mapping_rows import Row, key_of
@@ -310,8 +311,6 @@ async def test_a_tree_that_really_shrank_is_believed_when_it_comes_again():
 
 @virtual
 async def test_attributes_that_become_required_are_noticed(monkeypatch: pytest.MonkeyPatch):
-    from adapters.demo.market import catalogue
-
     async with staged(1) as stage:
         assert await stage.parked(Context.LISTINGS) == {}
         sole = SimAttribute("sole", "Sole", required=True)
@@ -426,8 +425,6 @@ async def test_attributes_and_values_are_proposed_for_mapped_categories():
         sizes = SimAttribute(
             "tam", names[0], required=True, values=(("x", "Something"), ("y", "Else"))
         )
-        from adapters.demo.market import catalogue
-
         before = catalogue.ATTRIBUTES["110"]
         catalogue.ATTRIBUTES["110"] = (sizes,)
         try:
@@ -464,3 +461,64 @@ async def test_the_status_names_gaps_that_block_most_first():
         assert {gap["lack"] for gap in status["gaps"]} == {"value"}
         assert sum(gap["incomplete_skus"] for gap in status["gaps"]) == 8
         assert timedelta(0) < stage.clock.now() - (await stage.fresh()).created_at
+
+
+# --- long lists of values -------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_long_list_of_values_is_kept_once_and_forgotten_when_nothing_uses_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    brands = tuple((str(n), f"Brand {n}") for n in range(2_000))
+    brand = SimAttribute("brand", "Brand", kind="list", values=brands)
+    async with staged(1) as stage:
+        brand_of = (await stage.listing(FIRST)).record.content.brand
+        for category in ("110", "120", "130"):
+            monkeypatch.setitem(catalogue.ATTRIBUTES, category, (brand,))
+        own = await category_of(stage)
+        await put(
+            stage,
+            row("category", vtex_category="x", market_category="120"),
+            row("category", vtex_category=own, market_category="130"),
+            row("attribute", attribute="brand", source="vtex:brand"),
+            row("value", attribute="brand", vtex_value=brand_of, market_value="1999"),
+        )
+        await stage.settle(60)
+        lists = await stage.store.scan("value-list")
+        assert len(lists) == 1
+        assert len(await stage.store.scan("attributes")) == 3
+        assert stage.market.listings[FIRST].content["market_attributes"][0]["value_ids"] == ["1999"]
+        for category in ("110", "120", "130"):
+            monkeypatch.setitem(catalogue.ATTRIBUTES, category, ())
+        await stage.settle(6 * DAY)
+        assert await stage.store.scan("value-list") == []
+
+
+@virtual
+async def test_a_marketplace_that_tells_one_category_a_minute_is_heard_out():
+    """Some allow so few calls: what each one brings is used at once, the others come later."""
+    async with staged(1, load=False, rules=NONE) as stage:
+        last: dict[str, float] = {}
+
+        async def one_a_minute(request):
+            now = stage.clock.now().timestamp()
+            if request.operation != "attributes.read":
+                return None
+            if now - last.get("at", 0) < 60:
+                raise Held("too soon", stage.clock.now() + timedelta(seconds=60))
+            last["at"] = now
+            return None
+
+        stage.market_tap.before = one_a_minute
+        codes = ("110", "120", "130", "210")
+        rows = [row("category", vtex_category=code, market_category=code) for code in codes]
+        await put(stage, *rows)
+        health, _ = await load_health(stage.store, stage.joined.id)
+        assert not health.attributes
+        await stage.settle(5)
+        health, _ = await load_health(stage.store, stage.joined.id)
+        assert set(health.attributes) == {"110"}, "what it told so far"
+        await stage.settle(600)
+        health, _ = await load_health(stage.store, stage.joined.id)
+        assert set(health.attributes) == set(codes)

@@ -15,7 +15,7 @@ import pytest
 
 from connector.domain import departures
 from connector.domain.http import Held
-from connector.domain.listing import Listing, ListingState, Lot
+from connector.domain.listing import Action, Confirmed, ListingState, Lot
 from connector.domain.pending import Context
 from connector.drivers.virtual_time import VirtualClock
 from connector.flows.lotbook import LotBook
@@ -270,28 +270,10 @@ async def test_being_held_back_from_asking_about_a_lot_is_no_failure():
         assert (await stage.listing()).market_id == "M"
 
 
-def a_lot(lot_id: str = "L", checks: int = 0) -> Lot:
-    listing = Listing.model_validate(
-        {
-            "connection": "c",
-            "sku": "1",
-            "lot": {
-                "id": lot_id,
-                "action": "create",
-                "since": "2026-01-01T00:00:00Z",
-                "checks": checks,
-                "target": {
-                    "price_minor": 1,
-                    "list_price_minor": 1,
-                    "stock": 1,
-                    "content_digest": "",
-                    "at": "2026-01-01T00:00:00Z",
-                },
-            },
-        }
-    )
-    assert listing.lot is not None
-    return listing.lot
+def a_lot(clock: VirtualClock, lot_id: str = "L", age: timedelta = timedelta(0)) -> Lot:
+    now = clock.now()
+    target = Confirmed(price_minor=1, list_price_minor=1, stock=1, content_digest="", at=now)
+    return Lot(id=lot_id, action=Action.CREATE, since=now - age, target=target)
 
 
 @virtual
@@ -304,7 +286,7 @@ async def test_turns_that_ask_about_a_lot_at_once_share_the_answer():
         return LotStatus(finished=len(calls) > 2, outcomes={})
 
     async def look(lot_id: str) -> bool:
-        return (await book.status(a_lot(lot_id), ask, clock.now)).status.finished
+        return (await book.status(a_lot(clock, lot_id), ask, clock.now)).status.finished
 
     answers = await asyncio.gather(*(look(lot_id) for lot_id in ["a"] * 50 + ["b"] * 50))
     assert sorted(calls) == ["a", "b"]
@@ -328,8 +310,25 @@ async def test_a_question_that_failed_is_asked_again_by_the_next():
         return answer
 
     with pytest.raises(NotSent):
-        await book.status(a_lot(), ask, clock.now)
-    assert (await book.status(a_lot(), ask, clock.now)).status.finished
+        await book.status(a_lot(clock), ask, clock.now)
+    assert (await book.status(a_lot(clock), ask, clock.now)).status.finished
+
+
+@pytest.mark.parametrize(
+    ("age_s", "after_s", "wait_s"),
+    [(0, 0, 10), (0, 60, 60), (HOUR, 0, 450), (DAY, 0, 1_800), (DAY, 7_200, 7_200)],
+)
+@virtual
+async def test_the_longer_a_lot_takes_the_more_patiently_it_is_asked_about(
+    age_s: float, after_s: float, wait_s: float
+):
+    clock, book = VirtualClock(), LotBook()
+
+    async def ask(lot_id: str) -> LotStatus:
+        return LotStatus(finished=False, outcomes={}, after_s=after_s)
+
+    known = await book.status(a_lot(clock, age=timedelta(seconds=age_s)), ask, clock.now)
+    assert known.until - clock.now() == timedelta(seconds=wait_s)
 
 
 # --- what never left ------------------------------------------------------------------------------

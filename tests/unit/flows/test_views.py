@@ -93,6 +93,7 @@ async def test_details_tell_no_secret(world, connection):
         "services",
         "webhook",
         "logs",
+        "mapper",
     }
 
 

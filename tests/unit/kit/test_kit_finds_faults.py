@@ -12,6 +12,7 @@ from connector.sdk import (
     AdapterError,
     AlreadyDone,
     AuthExpired,
+    Category,
     Done,
     Found,
     HttpFailure,
@@ -311,6 +312,38 @@ class CrashesOnPages(Demo):
         return (await self.http.send(wire.Request("GET", "/v1/categories"))).json()["items"]
 
 
+class TrustsEveryAnswer(Demo):
+    async def find(self, skus):
+        response = await self._send("POST", "/v1/listings/search", {"seller_skus": list(skus)}, "x")
+        rows = response.json()["items"]
+        return {row["seller_sku"]: Found(market_id=row["listing_id"]) for row in rows}
+
+
+class TellsWhoBought(Demo):
+    async def order(self, key):
+        response = await self._get(f"/v1/carts/{key}", "orders.read")
+        try:
+            return cart.WireCart.model_validate(response.json()).order()
+        except ValueError:
+            raise Rejected([f"cannot read {response.text}"]) from None
+
+
+class TornTree(Demo):
+    async def categories(self):
+        tree = [one for one in await super().categories() if one.id != "100"]
+        return [*tree, Category("loop", "Loop", "loop", leaf=True)]
+
+
+class NoTree(Demo):
+    async def categories(self):
+        return []
+
+
+class AttributesTwice(Demo):
+    async def attributes(self, category_id):
+        return [*await super().attributes(category_id)] * 2
+
+
 class ForgetsWhatItSells(Demo):
     async def create(self, offers):
         return {offer.sku: InLot("nowhere") for offer in offers}
@@ -336,8 +369,8 @@ FAULTS = [
     (InventsOrders, "empty-and-huge", "RetryLater: no such order"),
     (AsciiOnly, "text", "lost 'Café'"),
     (RefusesEmoji, "text", "refuses accents or emoji"),
-    (TakesLotsForDone, "lots-late", "nothing is done yet"),
-    (TakesLotsForOver, "lots-partly", "ends as TryAgain"),
+    (TakesLotsForDone, "lots-late", "nothing is done"),
+    (TakesLotsForOver, "lots-partly", "which is still waiting in it"),
     (TakesLotsForDone, "lots-never", "told kit-1 as Done"),
     (ForgetsWhatItSells, "answer-lost-listings", "the second create() of kit-1 ends as"),
     (GuessesUnknownStatuses, "order-unknown-status", "must be PENDING"),
@@ -356,6 +389,13 @@ FAULTS = [
     (BelievesAnyWebhook, "webhook-forged", "was believed"),
     (TellsItsKey, "secrets", "a secret is in an error"),
     (PutsItsKeyIntoUrls, "secrets", "a secret is in a URL"),
+    (TrustsEveryAnswer, "mangled-answers", "find() raised KeyError"),
+    (TellsWhoBought, "mangled-answers", "order() raised Rejected with a buyer's data in it"),
+    (TornTree, "categories", "has a parent 100 that is not in the tree"),
+    (TornTree, "categories", "the category loop has children, but is called a leaf"),
+    (TornTree, "categories", "the category loop is above itself"),
+    (NoTree, "categories", "is no leaf of the tree"),
+    (AttributesTwice, "categories", "names an attribute twice"),
     (PromisesTooMuch, "limits-hold", "met a 429"),
     (RefusesBrandless, "mandatory-enforced", "fields calls content.brand recommended"),
     (RefusesBrandless, "documented", "refuses an offer without content.brand"),

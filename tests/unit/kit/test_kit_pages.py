@@ -39,7 +39,7 @@ def test_the_mapping_table_has_vtex_s_columns():
     assert head in text
     row = (
         "| `sellingPrice` | VTEX Admin, Prices: price table and promotions"
-        " | Checkout: fulfillment simulation | `price`"
+        " | Simulation: POST /api/fulfillment/pvt/orderForms/simulation | `price`"
     )
     assert f'{row} | cents to decimal text: 19990 to "199.90" | yes | yes |' in text
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.tree import Node, Tree, Wanted
+from connector.domain.tree import Node, Tree, Values, Wanted
 from connector.vtex.mapper import Told, read_mapping, tree_body, zipped
 
 TREE = Tree(
@@ -21,7 +21,7 @@ TREE = Tree(
         Node("3", "Orphan", "gone"),
     ]
 )
-COLOUR = Wanted("c", "Color", required=True, values=(("r", "Red"), ("b", "Blue")))
+COLOUR = Wanted("c", "Color", required=True, values=Values((("r", "Red"), ("b", "Blue"))))
 
 
 def test_a_tree_as_mapper_takes_it():

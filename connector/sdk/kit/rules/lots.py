@@ -2,101 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from connector.domain.offer import Offer
 from connector.sdk.kit.bench import Bench
 from connector.sdk.kit.rule import Trouble, Try
-from connector.sdk.kit.shelf import out_of_lot, said
-from connector.sdk.values import Capability, Done, InLot, LotStatus, Outcome
+from connector.sdk.kit.shelf import lots_of, said, settled
+from connector.sdk.values import Capability, Done, LotStatus, Outcomes
 
 _SKUS = ("kit-1", "kit-2", "kit-3", "kit-4")
 _STEP_S = 60.0
 _NEEDS = (Capability.LOTS, Capability.CREATE)
 
 
-async def _opened(bench: Bench, mode: str) -> str:
-    """Put offers into a lot that ends this way.
+async def _opened(bench: Bench, mode: str) -> tuple[list[Offer], Outcomes]:
+    """Put offers into lots that end this way.
 
     Raises:
         Trouble: no lot came of it.
     """
     bench.play("end_lots", mode)
-    told = await bench.adapter.create([bench.offer(sku) for sku in _SKUS])
-    lots = {end.lot_id for end in told.values() if isinstance(end, InLot)}
-    if len(lots) != 1 or set(told) != set(_SKUS):
+    offers = [bench.offer(sku) for sku in _SKUS]
+    told = await bench.adapter.create(offers)
+    if not lots_of(told):
         raise Trouble(
-            f"with end_lots({mode!r}) create() must answer InLot for every SKU, all in one lot; it"
-            f" answered {dict(told)!r}"
+            f"with end_lots({mode!r}) create() must answer InLot; it answered {dict(told)!r}"
         )
-    return lots.pop()
+    return offers, told
 
 
-async def late(bench: Bench) -> Iterable[str]:
-    """First nothing, in the end everything."""
-    lot_id = await _opened(bench, "late")
-    first = await bench.adapter.lot(lot_id)
-    problems = []
-    if first.finished or first.outcomes:
-        problems.append(f"right after it was opened, a late lot is {first!r}: nothing is done yet")
-    ends = await out_of_lot(bench, lot_id, _SKUS)
-    return problems + _all_done(ends)
+def _invented(bench: Bench, skus: Sequence[str], status: LotStatus) -> list[str]:
+    """Items that a lot calls done though the marketplace shows no such listing."""
+    shelf = bench.simulator.shelf()
+    ends = {sku: status.outcomes.get(sku, status.rest if status.finished else None) for sku in skus}
+    return [sku for sku, end in ends.items() if isinstance(end, Done) and sku not in shelf]
 
 
-def _all_done(ends: Mapping[str, Outcome]) -> list[str]:
+async def _ended(bench: Bench, offers: Sequence[Offer], told: Outcomes) -> list[str]:
+    """Whether everything is listed in the end."""
+    ends = await settled(bench, bench.adapter.create, offers, told)
     return [
-        f"{sku} was done in the lot, but ends as {end!r}"
+        f"the marketplace settled the whole lot, but {sku} ends as {said(end)}"
         for sku, end in ends.items()
         if not isinstance(end, Done)
     ]
 
 
-async def partly(bench: Bench) -> Iterable[str]:
-    """Some first, the others later."""
-    lot_id = await _opened(bench, "partly")
+async def late(bench: Bench) -> Iterable[str]:
+    """First nothing, in the end everything."""
+    offers, told = await _opened(bench, "late")
     problems = []
-    half = await _halfway(bench, lot_id)
-    there = bench.simulator.shelf()
-    if half is not None:
-        problems += [
-            f"{sku} is told as {said(end)} though the lot has not settled it"
-            for sku, end in half.outcomes.items()
-            if isinstance(end, Done) and sku not in there
-        ]
-    ends = await out_of_lot(bench, lot_id, _SKUS)
-    return problems + _all_done(ends)
+    for lot_id, skus in lots_of(told).items():
+        first = await bench.adapter.lot(lot_id)
+        if first.finished or _invented(bench, skus, first):
+            problems.append(f"a late lot, right after it was opened, is {first!r}: nothing is done")
+    return problems + await _ended(bench, offers, told)
 
 
-async def _halfway(bench: Bench, lot_id: str) -> LotStatus | None:
-    """The lot as it is told once the marketplace has settled some of it."""
+async def partly(bench: Bench) -> Iterable[str]:
+    """Some first, the others later: what is open is left open."""
+    offers, told = await _opened(bench, "partly")
+    problems: list[str] = []
+    for lot_id, skus in lots_of(told).items():
+        problems += await _followed(bench, lot_id, skus)
+    return list(dict.fromkeys(problems)) + await _ended(bench, offers, told)
+
+
+async def _followed(bench: Bench, lot_id: str, skus: Sequence[str]) -> list[str]:
+    """Ask until the lot is over; what it says must be so at every moment."""
     waited = 0.0
     while waited < bench.adapter.lot_patience_s:
-        listed = [sku for sku in _SKUS if sku in bench.simulator.shelf()]
-        if len(listed) == len(_SKUS):
-            return None
-        if listed:
-            return await bench.adapter.lot(lot_id)
-        await bench.adapter.lot(lot_id)
-        await bench.clock.advance(_STEP_S)
-        waited += _STEP_S
-    raise Trouble("the simulator's end_lots('partly') settles nothing within the lot's patience")
+        status = await bench.adapter.lot(lot_id)
+        wrong = [
+            f"lot() says that {sku} is done, before the marketplace has listed it"
+            for sku in _invented(bench, skus, status)
+        ]
+        if status.finished and status.rest is None:
+            shelf = bench.simulator.shelf()
+            wrong += [
+                f"lot() says finished, but nothing of {sku}, which is still waiting in it"
+                for sku in skus
+                if sku not in status.outcomes and sku not in shelf
+            ]
+        if status.finished or wrong:
+            return wrong
+        step = max(status.after_s, _STEP_S)
+        await bench.clock.advance(step)
+        waited += step
+    return [f"lot({lot_id!r}) is not finished within lot_patience_s, though all of it settles"]
 
 
 async def never(bench: Bench) -> Iterable[str]:
     """Nothing is ever told as done."""
-    lot_id = await _opened(bench, "never")
-    ends = _settled(_SKUS, await bench.adapter.lot(lot_id))
+    _, told = await _opened(bench, "never")
+    invented: list[str] = []
     waited = 0.0
     while waited <= bench.adapter.lot_patience_s + 3600:
+        for lot_id, skus in lots_of(told).items():
+            invented += _invented(bench, skus, await bench.adapter.lot(lot_id))
         await bench.clock.advance(3600)
         waited += 3600
-        ends += _settled(_SKUS, await bench.adapter.lot(lot_id))
-    return [f"a lot that never finished told {sku} as Done" for sku in dict.fromkeys(ends)]
-
-
-def _settled(skus: Sequence[str], status: LotStatus) -> list[str]:
-    named = [sku for sku in skus if isinstance(status.outcomes.get(sku), Done)]
-    rest = isinstance(status.rest, Done) and status.finished
-    return [*named, *(sku for sku in skus if rest and sku not in status.outcomes)]
+    return [f"a lot that never finished told {sku} as Done" for sku in dict.fromkeys(invented)]
 
 
 RULES = (

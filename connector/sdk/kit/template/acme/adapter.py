@@ -72,13 +72,12 @@ class AcmeAdapter(Adapter[AcmeSettings]):
     async def find(self, skus: Sequence[str]) -> Mapping[str, Found]:
         """Look listings up by the seller's SKU."""
         response = await self._send("/offers/search", {"skus": list(skus)}, "offers.find")
-        rows = wire.rows_of(response, "offers")
-        return {str(row["sku"]): wire.found(row, self.settings.currency) for row in rows}
+        return wire.found(wire.rows_of(response, "offers"), self.settings.currency)
 
     async def _offer(self, items: Sequence[Any], operation: str) -> Outcomes:
         response = await self._send("/offers", {"offers": list(items)}, operation)
         rows = wire.rows_of(response, "results")
-        return {str(row["sku"]): wire.outcome(row) for row in rows}
+        return {str(row.get("sku")): wire.outcome(row) for row in rows}
 
     # --- orders -----------------------------------------------------------------------------------
 

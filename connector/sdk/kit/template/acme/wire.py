@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,13 +71,19 @@ def outcome(row: Mapping[str, Any]) -> Outcome:
     return Refused((str(row.get("error") or "Acme Market gave no reason"),))
 
 
-def found(row: Mapping[str, Any], currency: str) -> Found:
-    """A listing as it stands there."""
-    return Found(
-        market_id=str(row["id"]),
-        price_minor=from_major(str(row["price"]), currency).minor,
-        stock=int(row["stock"]),
-    )
+def found(rows: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Found]:
+    """Listings as they stand there, by SKU."""
+    try:
+        return {
+            str(row["sku"]): Found(
+                market_id=str(row["id"]),
+                price_minor=from_major(str(row["price"]), currency).minor,
+                stock=int(row["stock"]),
+            )
+            for row in rows
+        }
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        raise RetryLater("Acme Market's listings cannot be read") from None
 
 
 def order(row: Mapping[str, Any], currency: str) -> MarketOrder:

@@ -1,0 +1,158 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.domain.pending import Context
+from connector.drivers.rabbit_ringing import Ringing
+from connector.ports import Turn
+
+
+def turn(name: str = "a") -> Turn:
+    return Turn(name, Context.LISTINGS, "demo")
+
+
+def sent(ringing: Ringing, now: float) -> list[str]:
+    """What goes out now."""
+    names = []
+    while (one := ringing.take(now)) is not None:
+        names.append(one.connection)
+    return names
+
+
+@pytest.fixture
+def ringing() -> Ringing:
+    return Ringing(first_s=1, longest_s=8)
+
+
+def test_the_first_ring_goes_out_at_once(ringing):
+    ringing.ask(turn(), 100)
+    assert ringing.next_at() == 100
+    assert sent(ringing, 100) == ["a"]
+    assert ringing.next_at() is None
+    assert not len(ringing)
+
+
+def test_rings_within_its_window_become_one_at_its_end(ringing):
+    ringing.ask(turn(), 0)
+    assert sent(ringing, 0) == ["a"]
+    for tenth in range(1, 10):
+        ringing.ask(turn(), tenth / 10)
+        assert sent(ringing, tenth / 10) == []
+    assert ringing.next_at() == 1
+    assert sent(ringing, 1) == ["a"]
+    assert sent(ringing, 100) == []
+
+
+def test_windows_grow_while_nobody_here_handles_it(ringing):
+    """A sweeper that asks twice a second for a minute, for a merchant others work on."""
+    times = []
+    for half in range(120):
+        ringing.ask(turn(), half / 2)
+        times += [half / 2] * len(sent(ringing, half / 2))
+    assert times == [0, 1, 3, 7, 15, 23, 31, 39, 47, 55]
+
+
+def test_after_a_window_without_rings_it_goes_out_at_once_again(ringing):
+    for now in (0, 0.5, 1.5):
+        ringing.ask(turn(), now)
+    assert sent(ringing, 1.5) == ["a"]
+    ringing.ask(turn(), 2)
+    assert sent(ringing, 2.5) == ["a"]  # after waiting: a window of two seconds
+    ringing.ask(turn(), 4.6)
+    assert sent(ringing, 4.6) == ["a"]
+    ringing.ask(turn(), 4.7)
+    assert ringing.next_at() == 5.6
+
+
+def test_what_changes_now_and_then_never_waits(ringing):
+    for now in range(0, 60, 2):
+        ringing.ask(turn(), now)
+        assert sent(ringing, now) == ["a"]
+
+
+def test_being_served_here_answers_what_was_asked(ringing):
+    ringing.ask(turn(), 0)
+    assert sent(ringing, 0) == ["a"]
+    ringing.ask(turn(), 0.1)
+    ringing.served(turn())
+    assert sent(ringing, 50) == []
+    ringing.ask(turn(), 50)
+    assert sent(ringing, 50) == ["a"]
+
+
+def test_served_then_asked_goes_out_at_once(ringing):
+    ringing.ask(turn(), 0)
+    assert sent(ringing, 0) == ["a"]
+    ringing.served(turn())
+    ringing.ask(turn(), 0.01)
+    assert sent(ringing, 0.01) == ["a"]
+
+
+def test_one_that_failed_need_not_wait(ringing):
+    ringing.ask(turn(), 0)
+    assert sent(ringing, 0) == ["a"]
+    ringing.failed(turn())
+    ringing.ask(turn(), 0.1)
+    assert sent(ringing, 0.1) == ["a"]
+
+
+def test_turns_do_not_wait_for_each_other(ringing):
+    for name in "abc":
+        ringing.ask(turn(name), 0)
+    assert sent(ringing, 0) == ["a", "b", "c"]
+    ringing.ask(turn("b"), 0.5)
+    ringing.ask(turn("d"), 0.5)
+    assert sent(ringing, 0.5) == ["d"]
+
+
+def test_who_is_about_to_end_sends_everything(ringing):
+    for _ in range(2):
+        ringing.ask(turn(), 0)
+        assert sent(ringing, 0) in (["a"], [])
+    ringing.hurry(0.2)
+    assert sent(ringing, 0.2) == ["a"]
+    assert sent(ringing, 100) == []
+
+
+def test_turns_of_long_ago_are_not_remembered(ringing):
+    for number in range(5_000):
+        ringing.ask(turn(str(number)), number)
+        sent(ringing, number)
+    assert len(ringing._windows) < 2_000
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 3),
+            st.sampled_from("abc"),
+            st.sampled_from(["ask", "ask", "ask", "served", "failed"]),
+        ),
+        max_size=60,
+    )
+)
+def test_nothing_that_was_asked_for_is_forgotten_or_doubled(steps):
+    ringing = Ringing(first_s=1, longest_s=8)
+    now = 0.0
+    open_asks: dict[str, float] = {}
+    last_sent: dict[str, float] = {}
+    counts: Counter[str] = Counter()
+    for wait, name, what in steps:
+        now += wait
+        for one in sent(ringing, now):
+            assert one in open_asks, "nobody asked"
+            del open_asks[one]
+            counts[one] += 1
+            last_sent[one] = now
+        if what == "ask":
+            open_asks.setdefault(name, now)
+            ringing.ask(turn(name), now)
+        elif what == "served":
+            open_asks.pop(name, None)
+            ringing.served(turn(name))
+        else:
+            ringing.failed(turn(name))
+        assert len(ringing) == len(open_asks)
+    assert set(sent(ringing, now + 8)) == set(open_asks)

@@ -1,0 +1,87 @@
+from connector.domain.pending import Context
+from connector.drivers.rabbit_waiting import Handled, Waiting
+from connector.ports import Turn
+
+
+def turn(name: str = "a", context: Context = Context.LISTINGS) -> Turn:
+    return Turn(name, context, "demo")
+
+
+def waiting(*, at_once: int = 2) -> tuple[Waiting[int], Handled]:
+    handled = Handled(at_once=at_once)
+    return Waiting(["listings.demo", "orders.demo"], handled), handled
+
+
+def taken(desk: Waiting[int]) -> list[int]:
+    found = []
+    while (one := desk.take()) is not None:
+        found.append(one[1])
+    return found
+
+
+def test_in_the_order_they_came():
+    desk, _ = waiting()
+    assert all(desk.offer(turn(str(number)), number) for number in range(5))
+    assert taken(desk) == [0, 1, 2, 3, 4]
+
+
+def test_one_of_a_kind_waits():
+    desk, _ = waiting()
+    assert desk.offer(turn(), 1)
+    assert not desk.offer(turn(), 2)
+    assert desk.offer(turn(context=Context.ORDERS), 3)
+    assert taken(desk) == [1, 3]
+    assert desk.offer(turn(), 4)
+
+
+def test_queues_are_served_in_turns():
+    desk, _ = waiting()
+    for number in range(3):
+        desk.offer(turn(str(number)), number)
+        desk.offer(turn(str(number), Context.ORDERS), 10 + number)
+    assert taken(desk) == [0, 10, 1, 11, 2, 12]
+
+
+def test_who_has_enough_workers_is_passed_over():
+    desk, handled = waiting()
+    for _ in range(2):
+        handled.begin(turn("busy"), 0)
+    desk.offer(turn("busy"), 1)
+    desk.offer(turn("other"), 2)
+    assert taken(desk) == [2]
+    handled.end(turn("busy"))
+    assert taken(desk) == [1]
+
+
+def test_a_connection_s_orders_do_not_count_for_its_listings():
+    desk, handled = waiting(at_once=1)
+    handled.begin(turn(context=Context.ORDERS), 0)
+    desk.offer(turn(), 1)
+    assert taken(desk) == [1]
+
+
+def test_what_is_not_ours_any_more_is_forgotten():
+    desk, _ = waiting()
+    desk.offer(turn("a"), 1)
+    desk.offer(turn("b", Context.ORDERS), 2)
+    desk.forget("listings.demo")
+    assert taken(desk) == [2]
+
+
+def test_when_the_last_one_began_is_known():
+    handled = Handled(at_once=1)
+    assert not handled.began_after(turn(), 0)
+    handled.begin(turn(), 10)
+    handled.end(turn())
+    assert handled.began_after(turn(), 9)
+    assert not handled.began_after(turn(), 10)
+
+
+def test_memory_is_bounded():
+    handled = Handled(at_once=1)
+    for number in range(20_000):
+        handled.begin(turn(str(number)), number)
+        handled.end(turn(str(number)))
+    assert len(handled._began) <= 10_000
+    assert not handled._now
+    assert handled.began_after(turn("19999"), 0)
