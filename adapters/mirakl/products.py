@@ -88,7 +88,7 @@ def report(body: bytes, settings: MiraklSettings) -> dict[str, tuple[str, ...]] 
     for row in rows:
         sku = _sku(row, settings)
         if sku:
-            found.setdefault(sku, []).extend(_reasons(row))
+            found.setdefault(sku, []).extend(_reasons(row, sku))
     if rows and not found:
         return None
     none = ("Mirakl refused the line and gave no reason",)
@@ -100,7 +100,7 @@ def _sku(row: Mapping[str, str], settings: MiraklSettings) -> str:
     return next((row[name] for name in (own, *_SKU_COLUMNS) if row.get(name)), "")
 
 
-def _reasons(row: Mapping[str, str]) -> Sequence[str]:
+def _reasons(row: Mapping[str, str], sku: str) -> Sequence[str]:
     """What the columns that speak of errors or reasons say.
 
     Reports of stock and prices have no such names: their first column is the line, their second
@@ -112,6 +112,6 @@ def _reasons(row: Mapping[str, str]) -> Sequence[str]:
         if text and name not in _LINE_COLUMNS and re.search(r"error|reason|message", name)
     ]
     values = list(row.values())
-    if not named and len(values) > 1 and values[0].isdecimal():
+    if not named and len(values) > 1 and values[0].isdecimal() and sku in values[2:]:
         named = [values[1]] if values[1] else []
     return named

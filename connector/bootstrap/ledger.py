@@ -6,11 +6,11 @@ from pathlib import Path
 
 from connector.bootstrap.keys import key_file
 from connector.drivers.clock import SystemClock
-from connector.drivers.moving import Moved, Tell, move
+from connector.drivers.moving import Differs, Moved, Tell, move
 from connector.drivers.sqlite_schema import path_of
 from connector.drivers.sqlite_store import SqliteStore
 
-__all__ = ["Moved", "backup", "copy", "key_beside"]
+__all__ = ["Differs", "Moved", "backup", "copy", "key_beside"]
 
 
 async def copy(source_url: str, target_url: str, tell: Tell) -> list[Moved]:
@@ -18,6 +18,7 @@ async def copy(source_url: str, target_url: str, tell: Tell) -> list[Moved]:
 
     Raises:
         ValueError: a URL is none, or the target holds something else.
+        Differs: the copy is not what is in the source.
         StoreUnavailable: the source is in use, or the target does not answer.
     """
     return await move(source_url, target_url, tell)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from connector.cli.printing import examples, json_option, note, print_json, print_table
-from connector.cli.running import Stop, read_settings, run
+from connector.cli.running import Failed, Stop, read_settings, run
 
 _TELL_EVERY = 10_000
 
@@ -39,7 +39,15 @@ def copy(sqlite_url: str, mongodb_url: str, as_json: bool) -> None:
     """
     from connector.bootstrap import ledger  # noqa: PLC0415 - help needs no drivers
 
-    moved = run(ledger.copy(sqlite_url, mongodb_url, _Teller()))
+    async def copied() -> list[ledger.Moved]:
+        try:
+            return await ledger.copy(sqlite_url, mongodb_url, _Teller())
+        except ValueError as error:
+            raise Stop(str(error)) from None
+        except ledger.Differs as error:
+            raise Failed(str(error)) from None
+
+    moved = run(copied())
     rows = [asdict(one) for one in moved]
     if as_json:
         print_json(rows)
@@ -82,10 +90,16 @@ def backup(path: Path) -> None:
         raise Stop("the ledger is no file: back MongoDB up with mongodump or with snapshots")
     if path.exists():
         raise Stop(f"{path} exists already")
-    try:
-        run(ledger.backup(settings.store_url, path))
-    except OSError as error:
-        raise Stop(f"{path}: {error.strerror}") from None
+
+    async def copied() -> None:
+        try:
+            await ledger.backup(settings.store_url, path)
+        except ValueError as error:
+            raise Stop(str(error)) from None
+        except OSError as error:
+            raise Stop(f"{path}: {error.strerror}") from None
+
+    run(copied())
     note(f"{path} is a whole copy of the ledger")
     if (key := ledger.key_beside(settings.store_url)) is not None:
         note(f"its secrets open only with the key in {key}: keep a copy of that one elsewhere")

@@ -48,7 +48,7 @@ _SAFETY: dict[str, Any] = {
 }
 """What an URL cannot change: acknowledged means on disk on a majority, and what was read stays."""
 
-_USUAL: dict[str, Any] = {"connectTimeoutMS": 3000, "maxPoolSize": 50}
+_USUAL: dict[str, Any] = {"connectTimeoutMS": 3000, "socketTimeoutMS": 60_000, "maxPoolSize": 50}
 
 
 @dataclass(frozen=True, slots=True)

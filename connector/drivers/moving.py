@@ -37,6 +37,10 @@ class Refused(ValueError):
     """The target cannot be used; the message says why and what to do."""
 
 
+class Differs(Exception):
+    """What is in the target afterwards is not what is in the source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What was moved to one collection, as found there afterwards."""
@@ -50,7 +54,8 @@ async def move(source_url: str, target_url: str, tell: Tell) -> list[Moved]:
     """Copy everything, go on where an earlier call was broken off, and compare both sides.
 
     Raises:
-        Refused: the target holds something else, or is not what was copied.
+        Refused: the target holds something else.
+        Differs: the copy is not what is in the source.
         StoreUnavailable: the source is in use, or the target does not answer.
         ValueError: one of the URLs is none.
     """
@@ -150,7 +155,7 @@ class _Move:
         except PyMongoError as error:
             raise StoreUnavailable(f"MongoDB: {type(error).__name__}") from error
         if (wanted.rows, wanted.value) != (found.rows, found.value):
-            raise Refused(
+            raise Differs(
                 f"{name} differ: {wanted.rows} in the source, {found.rows} in the target, checksums"
                 f" {wanted.text} and {found.text}. The source was changed meanwhile, or somebody"
                 " else wrote to the target: copy again, to another database"

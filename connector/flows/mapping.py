@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.domain.connection import Connection
@@ -43,9 +43,10 @@ from connector.flows.mapping_store import (
 )
 from connector.flows.trees import load_tree, site_of
 from connector.flows.upkeep_jobs import Job
-from connector.ports import Json, Write
+from connector.ports import Conflict, Json, Write
 from connector.sdk import Capability
 
+_TRIES = 5
 MOST_MARKS = 2_000
 """SKUs that are looked at again in the very commit of a mapping; the job takes the others."""
 
@@ -142,33 +143,31 @@ async def change_mapping(
     saved = await load_map(hub.store, connection.id)
     after = mapping_of((row for _, row in lined), None if replace else saved.mapping)
     diff = changes(saved.mapping, after)
-    skus, writes = await _effects(hub, connection, market, after)
+    skus, broken = await _effects(hub, connection, market, after)
     told = Changed(
         diff, len(skus), bool(diff) and not dry_run, market.tree is not None, market.tree
     )
     if dry_run or not diff:
         return told
-    await _save(hub, connection, saved, after, [*writes, *_marks(hub, connection, skus), *more])
+    await _save(hub, connection, saved, after, broken, [*_marks(hub, connection, skus), *more])
     return told
 
 
 async def _effects(
     hub: Hub, connection: Connection, market: Market, after: MarketMap
-) -> tuple[list[str], list[Write]]:
-    """The SKUs a mapping concerns, and what else is saved along with it."""
-    health, version = await load_health(hub.store, connection.id)
-    writes: list[Write] = []
+) -> tuple[list[str], dict[str, str]]:
+    """The SKUs a mapping concerns, and what it maps to that takes no products."""
+    health, _ = await load_health(hub.store, connection.id)
+    broken = health.broken
     if market.tree is not None:
         broken = broken_in(market.tree, targets(after, connection.rules))
-        health = health.model_copy(update={"broken": broken})
-        writes.append(put_health(connection.id, health, version))
     mapper, _ = await load_mapper(hub.store, connection.id)
-    filling = filling_of(connection, after, health.broken, mapper)
+    filling = filling_of(connection, after, broken, mapper)
     skus: list[str] = []
     async for page in listing_pages(hub, connection):
         await hub.mappings.prepare(filling, market.peers, contents(page))
         skus.extend(each.sku for each in page if concerns(filling, each))
-    return skus, writes
+    return skus, broken
 
 
 def _marks(hub: Hub, connection: Connection, skus: Sequence[str]) -> list[Write]:
@@ -184,10 +183,26 @@ def _marks(hub: Hub, connection: Connection, skus: Sequence[str]) -> list[Write]
     ]
 
 
-async def _save(
-    hub: Hub, connection: Connection, saved: SavedMap, after: MarketMap, more: Iterable[Write]
+async def _save(  # noqa: PLR0917 - all of it is one commit
+    hub: Hub,
+    connection: Connection,
+    saved: SavedMap,
+    after: MarketMap,
+    broken: dict[str, str],
+    more: Sequence[Write],
 ) -> None:
+    """Save it in one commit; the daily job may write the mapping's health at the same moment."""
     writes = await map_writes(hub.store, connection.id, saved, after, hub.now())
-    await hub.store.commit([*writes, *more])
-    hub.ring(connection, Context.LISTINGS)
-    hub.ring(connection, Context.UPKEEP)
+    for _ in range(_TRIES):
+        health, version = await load_health(hub.store, connection.id)
+        put = put_health(connection.id, health.model_copy(update={"broken": broken}), version)
+        try:
+            await hub.store.commit([*writes, put, *more])
+        except Conflict:
+            if (await load_map(hub.store, connection.id)).version != saved.version:
+                raise
+            continue
+        hub.ring(connection, Context.LISTINGS)
+        hub.ring(connection, Context.UPKEEP)
+        return
+    raise Conflict("the mapping is written by others over and over")

@@ -17,6 +17,7 @@ from connector.flows.documents import LISTING
 from connector.flows.hub import Hub, Peers
 from connector.flows.mapping_book import Filling
 from connector.flows.mapping_store import Health, load_health, load_map, put_health
+from connector.flows.setbacks import PEER_ERRORS
 from connector.flows.trees import load_tree, refresh_tree, site_of
 from connector.flows.upkeep_jobs import Job
 from connector.ports import Write
@@ -63,15 +64,19 @@ async def refresh_categories(hub: Hub, connection: Connection) -> datetime:
     before, version = await load_health(hub.store, connection.id)
     broken = broken_in(tree, wanted)
     digests = dict(before.attributes)
+    failure: Exception | None = None
+    more = False
     try:
         more = await _attributes(
             hub, peers, [each for each in wanted if each not in broken], digests
         )
-    finally:
-        # What was learnt counts, also where the marketplace would not tell the rest now.
-        kept = {category: digests[category] for category in wanted if category in digests}
-        news = {"tree": head.number, "broken": broken, "attributes": kept}
-        await _save(hub, connection, before, before.model_copy(update=news), version)
+    except PEER_ERRORS as error:
+        failure = error  # what was learnt before counts all the same
+    kept = {category: digests[category] for category in wanted if category in digests}
+    news = {"tree": head.number, "broken": broken, "attributes": kept}
+    await _save(hub, connection, before, before.model_copy(update=news), version)
+    if failure is not None:
+        raise failure
     # Never sooner than a day: the first of a site's connections fetches, the others share.
     return hub.now() + (_SOON if more else _DAILY * hub.rng.uniform(1, 1.2))
 

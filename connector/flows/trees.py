@@ -126,5 +126,5 @@ async def _save(store: Store, site: str, head: TreeHead, version: int) -> None:
 
 
 def clean(text: str) -> str:
-    """A text that can be saved: half characters cannot."""
-    return str(text).encode("utf-8", "replace").decode().strip()
+    """A text that any store keeps: half characters and NULs are none."""
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "").strip()

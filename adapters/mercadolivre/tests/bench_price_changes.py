@@ -88,13 +88,15 @@ async def measure(rate, seconds, skus):
         async with open_stage(options) as stage:
             hub = await _connected(stage, Path(folder))
             try:
-                await load_catalog(stage, share=0.9, patience_s=120.0)
+                await load_catalog(stage, share=0.9, patience_s=60.0)
                 return await _stream(stage, rate, seconds)
             finally:
                 await hub.stop()
 
 
 async def _stream(stage, rate, seconds):
+    # VTEX answers old prices for minutes, which is not what is measured here.
+    stage.store.settings.apply({"stale_price_s": 0.0, "stale_stock_s": 0.0})
     shelf = stage.market.shelf()
     skus = [sku for sku in stage.store.catalog.skus.values() if _shown(shelf, sku)]
     stream = Stream(stage, skus)

@@ -176,7 +176,7 @@ def test_a_copy_that_was_killed_goes_on_where_it_was(source, target, tmp_path):
     elsewhere = f"sqlite:///{tmp_path}/other.db"
     asyncio.run(filled(elsewhere))
     refused = run("copy", elsewhere, target)
-    assert (refused.exit_code, "unfinished copy" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "unfinished copy" in refused.stderr) == (2, True)
 
     done = run("copy", source, target, "--json")
     assert done.exit_code == 0, done.output
@@ -194,7 +194,7 @@ def test_a_target_that_anybody_used_is_refused(source, target):
 
     asyncio.run(used())
     refused = run("copy", source, target)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "in use by a hub, or was" in refused.stderr
     asyncio.run(used())  # and nothing of the attempt is left
 
@@ -202,7 +202,7 @@ def test_a_target_that_anybody_used_is_refused(source, target):
 def test_a_finished_copy_is_not_copied_over(source, target):
     assert run("copy", source, target).exit_code == 0
     again = run("copy", source, target)
-    assert again.exit_code == 1
+    assert again.exit_code == 2
     assert "holds a finished copy" in again.stderr
 
 
@@ -252,7 +252,7 @@ def test_a_source_that_changed_between_two_attempts_is_noticed(source, target, m
 )
 def test_what_cannot_be_copied_is_said(source, arguments, why):
     refused = run("copy", *(source if one == "SOURCE" else one for one in arguments))
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert why in refused.stderr
     assert "s3cret" not in refused.output
 
@@ -291,7 +291,7 @@ def test_a_backup_replaces_nothing_and_needs_a_file(source, tmp_path, monkeypatc
     assert nowhere.exit_code == 2
     monkeypatch.setenv("CONNECTOR_STORE_URL", f"sqlite:///{tmp_path}/never.db")
     missing = run("backup", str(tmp_path / "copy.db"))
-    assert (missing.exit_code, "there is no" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "there is no" in missing.stderr) == (2, True)
     assert not (tmp_path / "never.db").exists()
 
 

@@ -8,9 +8,11 @@ import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from connector.drivers import rabbit_consumer
+from connector.drivers.rabbit_broker import RabbitBroker
 from connector.drivers.rabbit_topology import DEAD, declare
 from tests.integration.rabbit.support import LISTINGS, Sweeper, attempt, publishing, turn, until
 from tests.servers.proxy import Faults
+from tests.servers.rabbit import ROOT
 
 BACK_S = 15
 HEALED_S = 30
@@ -225,6 +227,26 @@ async def test_an_acknowledgement_of_a_lost_channel_harms_nobody(node, vhost, br
     gate.set()
     await broker.ring(turn("b"))
     await until(lambda: "b" in begun)
+
+
+async def test_the_permissions_that_are_deployed_suffice(*, node, vhost, told, start):
+    deployed = json.loads((ROOT / "deploy/rabbitmq/definitions.json").read_text())
+    rights = next(one for one in deployed["permissions"] if one["user"] == "hub")
+    patterns = (rights["configure"], rights["write"], rights["read"])
+    await asyncio.to_thread(node.ctl, "add_user", f"hub-{vhost}", "secret")
+    await asyncio.to_thread(node.ctl, "set_permissions", "-p", vhost, f"hub-{vhost}", *patterns)
+    seen: list[str] = []
+
+    async def handler(one) -> None:
+        seen.append(one.connection)
+
+    url = node.url(vhost).replace("guest:guest", f"hub-{vhost}:secret")
+    broker = RabbitBroker(url, metrics=told)
+    await broker.open()
+    start(broker, handler)
+    await broker.ring(turn())
+    await until(lambda: seen)
+    await broker.close(drain_s=1)
 
 
 async def test_late_handlers_are_cut_off_and_their_turns_given_back(make_broker, start, channel):

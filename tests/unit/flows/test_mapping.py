@@ -21,7 +21,7 @@ from connector.flows.connections import Refusal
 from connector.flows.mapping import WrongRows, change_mapping, export_rows, import_file
 from connector.flows.mapping_market import find_categories, read_market
 from connector.flows.mapping_status import mapping_status
-from connector.flows.mapping_store import load_health, load_map
+from connector.flows.mapping_store import load_health, load_map, put_health
 from connector.flows.mapping_suggest import suggest
 from connector.flows.upkeep_jobs import Job
 from connector.ports import Conflict
@@ -503,12 +503,10 @@ async def test_a_marketplace_that_tells_one_category_a_minute_is_heard_out():
 
         async def one_a_minute(request):
             now = stage.clock.now().timestamp()
-            if request.operation != "attributes.read":
-                return None
-            if now - last.get("at", 0) < 60:
-                raise Held("too soon", stage.clock.now() + timedelta(seconds=60))
-            last["at"] = now
-            return None
+            if request.operation == "attributes.read":
+                if now - last.get("at", 0) < 60:
+                    raise Held("too soon", stage.clock.now() + timedelta(seconds=60))
+                last["at"] = now
 
         stage.market_tap.before = one_a_minute
         codes = ("110", "120", "130", "210")
@@ -522,3 +520,26 @@ async def test_a_marketplace_that_tells_one_category_a_minute_is_heard_out():
         await stage.settle(600)
         health, _ = await load_health(stage.store, stage.joined.id)
         assert set(health.attributes) == set(codes)
+
+
+@virtual
+async def test_the_daily_job_does_not_stand_in_an_operators_way(monkeypatch: pytest.MonkeyPatch):
+    async with unmapped(1) as stage:
+        inner, calls = mapping.load_health, 0
+
+        async def overtaken(*args):
+            """The second reading is the one right before the commit."""
+            nonlocal calls
+            calls += 1
+            health, version = await inner(*args)
+            if calls == 2:
+                news = health.model_copy(update={"attributes": {"130": "new"}})
+                await stage.store.commit([put_health(stage.joined.id, news, version)])
+            return health, version
+
+        monkeypatch.setattr(mapping, "load_health", overtaken)
+        await put(stage, row("category", vtex_category="1", market_category="110"))
+        assert calls == 3
+        health, _ = await inner(stage.store, stage.joined.id)
+        assert health.attributes["130"] == "new"
+        assert (await load_map(stage.store, stage.joined.id)).mapping.categories == {"1": "110"}
