@@ -59,8 +59,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 
 _NO_IO = {
     *("aiohttp", "requests", "httpx", "urllib3", "socket", "ssl", "selectors", "subprocess"),
-    *("http.client", "urllib.request", "asyncio", "sqlite3", "pymongo", "bson", "aio_pika"),
-    *("redis", "psycopg", "os", "pathlib", "threading", "multiprocessing"),
+    *("http.client", "urllib.request", "asyncio", "sqlite3", "pymongo", "motor", "aio_pika"),
+    *("bson", "redis", "psycopg", "os", "pathlib", "threading", "multiprocessing"),
 }
 
 MOST_LINES = 400

@@ -53,6 +53,8 @@ class Confirmed(Value):
     stock: int
     content_digest: str
     blocked: bool = False
+    stopgap: bool = False
+    """The price was only sent for want of one, with stock zero: nobody let it go on sale."""
     at: datetime
 
 

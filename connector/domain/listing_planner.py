@@ -255,9 +255,13 @@ def _plan_listed(view: View) -> Plan:
         # A price that may not be published leaves the confirmed one; stock stays true either way.
         kept = _priced(listing, confirmed)
         target = target.model_copy(
-            update={"price_minor": kept.price_minor, "list_price_minor": kept.list_price_minor}
+            update={
+                "price_minor": kept.price_minor,
+                "list_price_minor": kept.list_price_minor,
+                "stopgap": kept.stopgap,
+            }
         )
-    if commercial.missing or commercial.price_minor <= 0:
+    if commercial.missing or commercial.price_minor <= 0 or target.stopgap:
         target = target.model_copy(update={"stock": 0})
     if target.price_minor <= 0:
         # Nobody knows a price to send along with stock zero: block it instead.
@@ -280,12 +284,14 @@ def _plan_listed(view: View) -> Plan:
 
 def _priced(listing: Listing, confirmed: Confirmed) -> Confirmed:
     """The confirmed terms with a price that can be sent: the marketplace may not have told it."""
-    price = confirmed.price_minor
-    if price <= 0 and listing.commercial is not None:
-        price = listing.commercial.price_minor
+    price, stopgap = confirmed.price_minor, confirmed.stopgap
+    if price <= 0:
+        price, stopgap = listing.commercial.price_minor if listing.commercial else 0, True
     price = max(price, 0)  # with stock zero, any amount is better than none
     listed = max(confirmed.list_price_minor, price)
-    return confirmed.model_copy(update={"price_minor": price, "list_price_minor": listed})
+    return confirmed.model_copy(
+        update={"price_minor": price, "list_price_minor": listed, "stopgap": stopgap}
+    )
 
 
 def _missing_reason(commercial: Commercial) -> tuple[Reason, ...]:

@@ -1,4 +1,4 @@
-"""The pending set's rules in plain Python, for the store that keeps everything in memory."""
+"""The pending set's rules in plain Python, for the stores that decide beside their database."""
 
 from __future__ import annotations
 

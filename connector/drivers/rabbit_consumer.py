@@ -74,8 +74,6 @@ class QueueConsumer:
                     await self._session(stop, idle)
             except FAILURES as error:
                 self._why = self._why or type(error).__name__
-            finally:
-                self._on_end()
             if stop.is_set():
                 return
             _log.warning("consumer_lost", queue=self._queue, why=self._why)
@@ -110,6 +108,7 @@ class QueueConsumer:
             self._mute = 0
             self._link.drop(connection)
         finally:
+            self._on_end()
             if channel is not None:
                 await _end(channel)
 

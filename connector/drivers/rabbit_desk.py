@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -23,6 +26,15 @@ Handler = Callable[[Turn], Awaitable[None]]
 _ACK_S = 5.0
 _TOLERANCE_S = 2.0
 """A message's time is in whole seconds, of another machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message, and which life of its queue's consumer it belongs to."""
+
+    message: AbstractIncomingMessage
+    queue: str
+    life: int
 
 
 class Desk:
@@ -48,33 +60,35 @@ class Desk:
         self._handled = handled
         self._on_begin = on_begin
         self._metrics = metrics
-        self._waiting: Waiting[AbstractIncomingMessage] = Waiting(queues, handled)
+        self._waiting: Waiting[Delivery] = Waiting(queues, handled)
+        self._lives: Counter[str] = Counter()
         self._wake = asyncio.Event()
-        self._busy = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
 
     async def receive(self, queue: str, message: AbstractIncomingMessage) -> None:
         """Take in one message of ``queue``."""
+        delivery = Delivery(message, queue, self._lives[queue])
         try:
             turn = decode(message.body, queue)
         except Unreadable as error:
             self._metrics.count("broker_unreadable_total", queue=queue)
             _log.error("turn_unreadable", queue=queue, why=str(error))
-            await _settle(message.reject(requeue=False))
+            await self._settle(delivery, readable=False)
             return
         if self._is_answered(turn, message):
             self._metrics.count("broker_turns_dropped_total", reason="stale")
-            await _settle(message.ack())
-        elif not self._waiting.offer(turn, message):
+            await self._settle(delivery)
+        elif not self._waiting.offer(turn, delivery):
             self._metrics.count("broker_turns_dropped_total", reason="duplicate")
-            await _settle(message.ack())
+            await self._settle(delivery)
         else:
             self._wake.set()
 
     def forget(self, queue: str) -> None:
-        """What waits of ``queue`` is not ours any more; RabbitMQ delivers it again."""
+        """What was delivered of ``queue`` is not ours any more; RabbitMQ delivers it again."""
+        self._lives[queue] += 1
         self._waiting.forget(queue)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,7 +98,7 @@ class Desk:
         try:
             while not stop.is_set():
                 self._wake.clear()
-                while self._busy < self._workers and (found := self._waiting.take()):
+                while len(self.tasks) < self._workers and (found := self._waiting.take()):
                     self._start(*found)
                 await self._wake.wait()
             await self.idle.wait()
@@ -93,28 +107,39 @@ class Desk:
             for task in self.tasks:  # only where this call itself was cancelled
                 task.cancel()
 
-    def _start(self, turn: Turn, message: AbstractIncomingMessage) -> None:
-        self._busy += 1
+    def _start(self, turn: Turn, delivery: Delivery) -> None:
         self._handled.begin(turn, _now())
         self._on_begin(turn)
         self.idle.clear()
-        task = asyncio.create_task(self._handle(turn, message), name=f"turn {turn.queue}")
+        task = asyncio.create_task(self._handle(turn, delivery), name=f"turn {turn.queue}")
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._end, turn))
 
-    async def _handle(self, turn: Turn, message: AbstractIncomingMessage) -> None:
+    async def _handle(self, turn: Turn, delivery: Delivery) -> None:
         try:
             await self._handler(turn)
         # Whatever a handler does wrong, the next turn must be served.
         except Exception:  # noqa: BLE001
             _log.exception("turn_failed", connection=turn.connection, queue=turn.queue)
-        finally:
-            self._handled.end(turn)
-            self._busy -= 1
-            self._wake.set()
-        await _settle(message.ack())
+        await self._settle(delivery)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    async def _settle(self, delivery: Delivery, *, readable: bool = True) -> None:
+        """Acknowledge or reject, unless its channel is over.
+
+        On a channel that is just being closed it would be an error that ends the connection.
+        """
+        if delivery.life != self._lives[delivery.queue]:
+            return
+        with contextlib.suppress(*FAILURES, MessageProcessError):
+            async with broker_errors(), asyncio.timeout(_ACK_S):
+                if readable:
+                    await delivery.message.ack()
+                else:
+                    await delivery.message.reject(requeue=False)
+
+    def _end(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        self._handled.end(turn)
+        self._wake.set()
         self.tasks.discard(task)
         if not self.tasks:
             self.idle.set()
@@ -122,13 +147,6 @@ class Desk:
     def _is_answered(self, turn: Turn, message: AbstractIncomingMessage) -> bool:
         rung = message.timestamp
         return rung is not None and self._handled.began_after(turn, rung.timestamp() + _TOLERANCE_S)
-
-
-async def _settle(settling: Awaitable[None]) -> None:
-    """Acknowledge or reject. A message of a channel that is gone is delivered again anyway."""
-    with contextlib.suppress(*FAILURES, MessageProcessError):
-        async with broker_errors(), asyncio.timeout(_ACK_S):
-            await settling
 
 
 def _now() -> float:

@@ -79,7 +79,7 @@ async def _connected(stage, place):
     return hub
 
 
-async def measure(rate, seconds, skus):
+async def measure(rate, seconds, skus, latency_s):
     """Run it once; returns what is told."""
     options = DemoOptions(
         skus=skus, orders=0, faults="none", time_scale=1.0, adapter="mercadolivre"
@@ -89,6 +89,7 @@ async def measure(rate, seconds, skus):
             hub = await _connected(stage, Path(folder))
             try:
                 await load_catalog(stage, share=0.9, patience_s=60.0)
+                stage.market.faults.latency_s = latency_s
                 return await _stream(stage, rate, seconds)
             finally:
                 await hub.stop()
@@ -114,6 +115,7 @@ async def _stream(stage, rate, seconds):
         "changes": stream.made,
         "changes_per_s": round(stream.made / changing_s, 1),
         "skus": len(skus),
+        "answers_take_s": stage.market.faults.latency_s,
         "limit_of_the_simulator_per_s": stage.market.settings.rate,
         "calls_to_mercado_livre": calls,
         "answered_429": refused,
@@ -144,8 +146,9 @@ def main():
     parser.add_argument("--rate", type=float, default=50.0, help="changes a second")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--skus", type=int, default=1_000)
+    parser.add_argument("--latency", type=float, default=0.0, help="of every answer, in seconds")
     told = parser.parse_args()
-    found = asyncio.run(measure(told.rate, told.seconds, told.skus))
+    found = asyncio.run(measure(told.rate, told.seconds, told.skus, told.latency))
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 

@@ -21,53 +21,65 @@ def order_to_wire(order: SimOrder, operator: Operator) -> Row:
 
     price = sum(line.price_minor for line in order.lines)
     shipping = sum(line.shipping_minor for line in order.lines)
-    promotions = {"applied_promotions": [], "total_deduced_amount": text(order.deduced_minor)}
-    tracking = order.tracking
+    lines = enumerate(order.lines, 1)
     return {
+        **_PLAIN,
+        **_tracking(order),
         "order_id": order.order_id,
         "commercial_id": order.order_id.rpartition("-")[0],
         "order_state": order.state,
-        "order_state_reason_code": None,
         "order_state_reason_label": order.reason or None,
         "created_date": stamp(order.created_at),
         "last_updated_date": exact(order.updated_at),
         "acceptance_decision_date": stamp(order.accepted_at) if order.accepted_at else None,
         "can_cancel": order.state in _BEFORE and order.state != "WAITING_ACCEPTANCE",
         "can_shop_ship": order.state == "SHIPPING",
-        "channel": None,
         "currency_iso_code": operator.currency,
         "customer": _customer(order),
         "customer_notification_email": order.buyer.get("email"),
-        "fulfillment": {"center": {"code": "DEFAULT"}},
         "fully_refunded": order.fully_refunded,
-        "has_customer_message": False,
         "has_incident": order.incident,
-        "has_invoice": False,
-        "leadtime_to_ship": 2,
         "order_additional_fields": [
             {"code": code, "type": "STRING", "value": value} for code, value in order.fields.items()
         ],
-        "order_lines": [
-            _line(place, line, order, operator) for place, line in enumerate(order.lines, 1)
-        ],
+        "order_lines": [_line(place, line, order, operator) for place, line in lines],
         "order_tax_mode": "TAX_EXCLUDED" if order.taxed else "TAX_INCLUDED",
-        "paymentType": "card",
-        "payment_type": "card",
-        "payment_workflow": "PAY_ON_ACCEPTANCE",
         "price": text(price),
-        "promotions": promotions,
-        "references": {"order_reference_for_customer": None, "order_reference_for_seller": None},
-        "shipping_carrier_code": tracking.get("carrier_code"),
-        "shipping_company": tracking.get("carrier_name"),
+        "promotions": {
+            "applied_promotions": [],
+            "total_deduced_amount": text(order.deduced_minor),
+        },
         "shipping_price": text(shipping),
-        "shipping_tracking": tracking.get("tracking_number"),
-        "shipping_tracking_url": tracking.get("carrier_url"),
-        "shipping_type_code": "STD",
-        "shipping_type_label": "Standard",
-        "shipping_zone_code": "LOCAL",
-        "shipping_zone_label": "Local",
-        "total_commission": text(price // 10),
         "total_price": text(price + shipping),
+    }
+
+
+# What is the same of every order here.
+_PLAIN: Row = {
+    "order_state_reason_code": None,
+    "channel": None,
+    "fulfillment": {"center": {"code": "DEFAULT"}},
+    "has_customer_message": False,
+    "has_invoice": False,
+    "leadtime_to_ship": 2,
+    "paymentType": "card",
+    "payment_type": "card",
+    "payment_workflow": "PAY_ON_ACCEPTANCE",
+    "references": {"order_reference_for_customer": None, "order_reference_for_seller": None},
+    "shipping_type_code": "STD",
+    "shipping_type_label": "Standard",
+    "shipping_zone_code": "LOCAL",
+    "shipping_zone_label": "Local",
+    "total_commission": 1.5,
+}
+
+
+def _tracking(order: SimOrder) -> Row:
+    return {
+        "shipping_carrier_code": order.tracking.get("carrier_code"),
+        "shipping_company": order.tracking.get("carrier_name"),
+        "shipping_tracking": order.tracking.get("tracking_number"),
+        "shipping_tracking_url": order.tracking.get("carrier_url"),
     }
 
 
@@ -75,12 +87,9 @@ def _line(place: int, line: SimLine, order: SimOrder, operator: Operator) -> Row
     def text(minor: int) -> float:
         return float(Money(minor, operator.currency).major())
 
-    taxes = []
-    if line.tax_minor:
-        taxes = [{"code": "VAT", "amount": text(line.tax_minor), "rate": None,
-                  "tax_calculation_rule": "PROPORTIONAL_TO_AMOUNT"}]  # fmt: skip
     when = stamp(order.updated_at)
     return {
+        **_COMMISSION,
         "order_line_id": line.line_id,
         "order_line_index": place,
         "order_line_state": line.state or order.state,
@@ -100,33 +109,58 @@ def _line(place: int, line: SimLine, order: SimOrder, operator: Operator) -> Row
         "price": text(line.price_minor),
         "shipping_price": text(line.shipping_minor),
         "total_price": _as_text(line.price_minor + line.shipping_minor, operator.currency),
-        "taxes": taxes,
+        "taxes": _taxes(text(line.tax_minor)),
         "shipping_taxes": [],
-        "commission_fee": text(line.price_minor // 10),
-        "commission_rate_vat": 0,
-        "commission_vat": 0,
-        "total_commission": text(line.price_minor // 10),
         "can_refund": order.state not in _BEFORE,
         "cancelations": [
-            {"id": str(9_000 + n), "amount": text(each["amount_minor"]), "shipping_amount": 0,
-             "quantity": each["quantity"], "reason_code": each["reason_code"],
-             "created_date": when, "commission_amount": 0, "commission_taxes": [],
-             "commission_total_amount": 0, "taxes": [], "shipping_taxes": []}
-            for n, each in enumerate(line.cancelations)
+            {**_given_back(9_000 + number, each, when, operator),
+             "reason_code": each["reason_code"], "shipping_amount": 0}
+            for number, each in enumerate(line.cancelations)
         ],
         "refunds": [
-            {"id": str(7_000 + n), "order_refund_id": "group-1",
-             "amount": text(each["amount_minor"]),
-             "shipping_amount": text(each["shipping_minor"]), "quantity": each["quantity"],
-             "reason_code": "17", "refund_state": "REFUNDED", "state": "REFUNDED",
-             "created_date": when, "commission_amount": 0, "commission_tax_amount": 0,
-             "commission_taxes": [], "commission_total_amount": 0, "taxes": [],
-             "shipping_taxes": []}
-            for n, each in enumerate(line.refunds)
+            {**_given_back(7_000 + number, each, when, operator), **_REFUNDED,
+             "shipping_amount": text(each["shipping_minor"])}
+            for number, each in enumerate(line.refunds)
         ],
         "promotions": [],
         "order_line_additional_fields": [],
     }  # fmt: skip
+
+
+# What is between seller and operator: the buyer does not pay it.
+_COMMISSION: Row = {
+    "commission_fee": 1.5,
+    "commission_rate_vat": 0,
+    "commission_vat": 0,
+    "total_commission": 1.5,
+}
+_REFUNDED: Row = {
+    "order_refund_id": "group-1",
+    "reason_code": "17",
+    "refund_state": "REFUNDED",
+    "state": "REFUNDED",
+    "commission_tax_amount": 0,
+}
+
+
+def _taxes(amount: float) -> list[Row]:
+    rule = {"rate": None, "tax_calculation_rule": "PROPORTIONAL_TO_AMOUNT"}
+    return [{"code": "VAT", "amount": amount, **rule}] if amount else []
+
+
+def _given_back(number: int, each: Row, when: str, operator: Operator) -> Row:
+    """What cancellations and refunds have in common."""
+    return {
+        "id": str(number),
+        "amount": float(Money(each["amount_minor"], operator.currency).major()),
+        "quantity": each["quantity"],
+        "created_date": when,
+        "commission_amount": 0,
+        "commission_taxes": [],
+        "commission_total_amount": 0,
+        "taxes": [],
+        "shipping_taxes": [],
+    }
 
 
 def _as_text(minor: int, currency: str) -> str:

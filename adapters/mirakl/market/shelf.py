@@ -9,8 +9,9 @@ from adapters.mirakl.market.base import problem
 from adapters.mirakl.market.catalog import CatalogSide
 from adapters.mirakl.market.forms import rows_of_csv, uploaded
 from adapters.mirakl.market.imports import Apply, Row, created
+from adapters.mirakl.market.shelfwire import offer_to_wire
 from adapters.mirakl.market.state import Change, SimImport, SimOffer
-from connector.sdk import Money, Request, Response, from_major, json_response
+from connector.sdk import Request, Response, from_major, json_response
 from connector.sdk.testing.simulator import route
 
 MOST_STOCK = 2_147_483_647
@@ -249,7 +250,10 @@ class ShelfSide(CatalogSide):
         rows = [one for one in self._offers.values() if sku in (None, one.sku)]
         rows.sort(key=lambda one: (self.title_of(one), one.sku))
         page, total = self.offset_page(rows, request)
-        told = [self._offer_to_wire(one) for one in page]
+        told = [
+            offer_to_wire(one, self.products.get(one.product_sku), self.operator.currency)
+            for one in page
+        ]
         return json_response({"offers": told, "total_count": total})
 
     def offset_page(self, rows: list[Any], request: Request) -> tuple[list[Any], int]:
@@ -262,59 +266,6 @@ class ShelfSide(CatalogSide):
         """The title of an offer's product."""
         product = self.products.get(offer.product_sku)
         return product.title if product else ""
-
-    def _offer_to_wire(self, offer: SimOffer) -> Row:
-        def text(minor: int) -> float:
-            return float(Money(minor, self.operator.currency).major())
-
-        product = self.products.get(offer.product_sku)
-        references = product.references if product else {}
-        price, origin = text(offer.current_minor), text(offer.price_minor)
-        prices = {
-            "channel_code": None,
-            "price": price,
-            "unit_origin_price": origin,
-            "unit_discount_price": None if offer.discount_minor is None else price,
-            "volume_prices": [
-                {"quantity_threshold": 1, "price": price, "unit_origin_price": origin,
-                 "unit_discount_price": price}
-            ],
-        }  # fmt: skip
-        logistics = str(offer.fields.get("logistic_class") or "DEFAULT")
-        return {
-            "offer_id": offer.offer_id,
-            "shop_sku": offer.sku,
-            "product_sku": offer.product_sku,
-            "product_title": self.title_of(offer),
-            "product_references": [
-                {"reference_type": kind, "reference": value} for kind, value in references.items()
-            ],
-            "category_code": product.category if product else "",
-            "category_label": product.category if product else "",
-            "active": offer.quantity > 0,
-            "inactivity_reasons": [] if offer.quantity else ["ZERO_QUANTITY"],
-            "price": price,
-            "total_price": price,
-            "all_prices": [prices],
-            "applicable_pricing": prices,
-            "currency_iso_code": self.operator.currency,
-            "quantity": offer.quantity,
-            "state_code": str(offer.fields.get("state_code")),
-            "description": offer.fields.get("description"),
-            "channels": [],
-            "fulfillment": {"center": {"code": "DEFAULT"}},
-            "leadtime_to_ship": offer.fields.get("leadtime_to_ship", 1),
-            "logistic_class": {"code": logistics, "label": logistics},
-            "min_quantity_alert": offer.fields.get("min_quantity_alert"),
-            "max_order_quantity": None,
-            "min_order_quantity": None,
-            "package_quantity": None,
-            "min_shipping_price": 0,
-            "min_shipping_price_additional": 0,
-            "min_shipping_type": "STD",
-            "min_shipping_zone": "LOCAL",
-            "shipping_deadline": None,
-        }
 
 
 _MOVING = frozenset({"price", "discount", "quantity", "update_delete"})

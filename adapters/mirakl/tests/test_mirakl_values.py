@@ -186,7 +186,7 @@ def line(number, unit, quantity, off=0, shipping=0, tax=0):  # noqa: PLR0917 - a
 
 
 LINES = st.tuples(
-    st.integers(1, 100_000), st.integers(1, 9), st.integers(0, 1), st.integers(0, 5_000),
+    st.integers(2, 100_000), st.integers(1, 9), st.integers(0, 1), st.integers(0, 5_000),
     st.integers(0, 9_999),
 )  # fmt: skip
 

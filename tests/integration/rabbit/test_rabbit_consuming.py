@@ -130,7 +130,7 @@ async def test_consumers_are_back_after_the_network_is(*, make_broker, start, sw
         await proxy.down()
     sweeper.due.update(f"during {number}" for number in range(50))
     if fault in {"blackhole", "slow", "down"}:
-        await asyncio.sleep(3.5)  # the fault lasts: longer than every limit above
+        await asyncio.sleep(2.5)  # the fault lasts: longer than every limit above
     await proxy.up()
     proxy.heal()
     await works(sweeper, within_s=HEALED_S)

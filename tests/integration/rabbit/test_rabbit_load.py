@@ -132,4 +132,4 @@ async def test_an_overload_of_merchants_does_not_flood_the_queue(
     print(f"deepest {deepest}, sent {told.counts['broker_published_total']}, empty {ledger.empty}")  # noqa: T201
     assert deepest <= 4 * 500
     assert told.counts["broker_published_total"] <= 8 * 500
-    assert ledger.empty <= 500
+    assert ledger.empty <= 2 * 500
