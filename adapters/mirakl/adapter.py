@@ -48,6 +48,7 @@ class MiraklAdapter(Adapter[MiraklSettings]):
             Capability.LOTS,
             Capability.CATEGORIES,
             Capability.ATTRIBUTES,
+            Capability.BY_EAN,
             Capability.POLLING,
             Capability.ACCEPT,
             Capability.CANCEL,
@@ -122,6 +123,10 @@ class MiraklAdapter(Adapter[MiraklSettings]):
     async def attributes(self, category_id: str) -> Sequence[CategoryAttribute]:
         """What a category asks for (PM11, VL11)."""
         return await catalog.attributes(self.mirakl, category_id)
+
+    async def category_by_ean(self, ean: str) -> str:
+        """The category of the operator's own product (P31)."""
+        return await looking.category_by_ean(self.mirakl, ean)
 
     # --- orders -----------------------------------------------------------------------------------
 

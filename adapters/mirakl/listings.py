@@ -7,18 +7,16 @@ from typing import Any
 
 from adapters.mirakl.client import Mirakl
 from adapters.mirakl.imports import Kind, Lot
-from adapters.mirakl.looking import PAGE
+from adapters.mirakl.looking import PAGE, products
 from adapters.mirakl.offers import (
-    WireProduct,
     deletion_to_wire,
     offer_to_wire,
     price_file,
     reference_of,
-    references_query,
     stock_file,
 )
 from adapters.mirakl.products import product_file
-from adapters.mirakl.wire import import_id_of, multipart, rows_of
+from adapters.mirakl.wire import import_id_of, multipart
 from connector.sdk import (
     Held,
     InLot,
@@ -111,9 +109,7 @@ async def _known_products(mirakl: Mirakl, offers: Sequence[Offer]) -> set[tuple[
     references = list(dict.fromkeys(reference for reference in told if reference))
     known: set[tuple[str, str]] = set()
     for start in range(0, len(references), PAGE):
-        query = {"product_references": references_query(references[start : start + PAGE])}
-        response = await mirakl.get("/api/products", "P31.products", query=query)
-        rows = [WireProduct.model_validate(row) for row in rows_of(response, "products")]
+        rows = await products(mirakl, references[start : start + PAGE])
         known |= {(row.product_id_type, row.product_id) for row in rows}
     return known
 

@@ -1,4 +1,4 @@
-"""What Mirakl has of the shop's offers (OF21)."""
+"""What Mirakl has: the shop's offers (OF21), the operator's products (P31)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from math import ceil
 from pydantic import ValidationError
 
 from adapters.mirakl.client import Mirakl
-from adapters.mirakl.offers import WireOffer
+from adapters.mirakl.offers import WireOffer, WireProduct, references_query
 from adapters.mirakl.wire import rows_of, total_of
 from connector.sdk import Found, Response, RetryLater
 
 PAGE = 100
 """Most offers on a page, and most products in one answer of P31 (its specification)."""
+
+
+async def products(mirakl: Mirakl, references: Sequence[tuple[str, str]]) -> list[WireProduct]:
+    """What the operator knows of these references (P31), at most ``PAGE`` of them."""
+    query = {"product_references": references_query(references)}
+    response = await mirakl.get("/api/products", "P31.products", query=query)
+    return [WireProduct.model_validate(row) for row in rows_of(response, "products")]
+
+
+async def category_by_ean(mirakl: Mirakl, ean: str) -> str:
+    """The category in which the operator keeps the product of an EAN; empty where it has none."""
+    found = await products(mirakl, [(mirakl.settings.reference_type, ean)])
+    return next((product.category_code for product in found), "")
 
 
 async def find(mirakl: Mirakl, skus: Sequence[str]) -> Mapping[str, Found]:

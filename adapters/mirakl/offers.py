@@ -186,6 +186,7 @@ class WireProduct(Wire):
 
     product_id: Text = ""
     product_id_type: Text = ""
+    category_code: Text = ""
 
 
 def references_query(references: Sequence[tuple[str, str]]) -> str:
