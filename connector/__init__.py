@@ -1,3 +1,3 @@
 """Connector hub between VTEX stores and marketplaces outside VTEX."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,7 +10,7 @@ from adapters.mercadolivre import described, events, oauth
 from adapters.mercadolivre.api import Api, object_of
 from adapters.mercadolivre.catalog import Catalog
 from adapters.mercadolivre.items import MAX_STOCK, broken_rules
-from adapters.mercadolivre.listings import MULTIGET, Listings
+from adapters.mercadolivre.listings import MULTIGET, Listings, tags_of
 from adapters.mercadolivre.papers import Papers
 from adapters.mercadolivre.polling import Poller
 from adapters.mercadolivre.reading import Bundle, Reader
@@ -98,8 +98,7 @@ class MercadoLivreAdapter(Adapter[MercadoLivreSettings]):
             raise Misconfigured("the token belongs to another account than user_id says")
         if account.get("site_id") not in (None, self.settings.site):
             raise Misconfigured(f"the account sells on {account['site_id']}: set site to that")
-        tags = account.get("tags")
-        await self._listings.check_stock(frozenset(map(str, tags or ())))
+        self._listings.check_stock(tags_of(account))
         return str(account.get("nickname") or self.settings.user_id)
 
     def validate(self, offer: Offer) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from html import unescape
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from connector.sdk import (
     AdapterError,
@@ -77,6 +77,9 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+W = TypeVar("W", bound=Wire)
+
+
 def blank(value: object) -> object:
     """For fields that are an object, or null."""
     return {} if value is None else value
@@ -96,6 +99,14 @@ def object_of(response: Response) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise RetryLater("Mercado Livre's answer cannot be read", detail=response.text[:300])
     return payload
+
+
+def read(model: type[W], payload: object) -> W:
+    """A document as a model; one that cannot be read is worth another try."""
+    try:
+        return model.model_validate(payload)
+    except ValidationError:
+        raise RetryLater("Mercado Livre's answer cannot be read") from None
 
 
 def list_of(response: Response) -> list[Any]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from adapters.mercadolivre.api import Api, chunks, list_of, object_of, path
+from adapters.mercadolivre.api import Api, chunks, list_of, object_of, path, read
 from adapters.mercadolivre.items import (
     MAX_STOCK,
     MULTI_ORIGIN,
@@ -32,7 +30,6 @@ from connector.sdk import (
     PriceStock,
     Refused,
     Rejected,
-    RetryLater,
     apiece,
     from_major,
     together,
@@ -82,7 +79,7 @@ class Listings:
         query = {"ids": ",".join(ids), "attributes": _FIELDS}
         answer = await self._api.get("/items", "listings.read", query=query)
         rows = [row for row in list_of(answer) if isinstance(row, dict)]
-        return [read_item(row["body"]) for row in rows if row.get("code") == 200]
+        return [read_item(row.get("body")) for row in rows if row.get("code") == 200]
 
     async def _read(self, ident: str) -> WireItem | None:
         answer = await self._api.get(path("items", ident), "listings.read", ok=(404,))
@@ -93,8 +90,7 @@ class Listings:
         answer = object_of(
             await self._api.get(path("users", self._settings.user_id), "account.read")
         )
-        tags = answer.get("tags")
-        return frozenset(map(str, tags)) if isinstance(tags, list) else frozenset()
+        return tags_of(answer)
 
     async def _categories(self, offers: Sequence[Offer]) -> dict[str, WireCategory]:
         ids = list(dict.fromkeys(offer.content.market_category for offer in offers))
@@ -104,7 +100,7 @@ class Listings:
         answer = await self._api.get(path("categories", ident), "categories.read", ok=(404,))
         if answer.status == 404:
             return WireCategory()
-        return WireCategory.model_validate(object_of(answer))
+        return read(WireCategory, object_of(answer))
 
     # --- listing ----------------------------------------------------------------------------------
 
@@ -276,14 +272,17 @@ class Listings:
         item = read_item(object_of(answer) | {"id": ident})
         return Gone("the listing was closed on Mercado Livre") if item.gone else item
 
-    async def check_stock(self, tags: frozenset[str]) -> None:
+    def check_stock(self, tags: frozenset[str]) -> None:
         """The account's kind of stock and the connection's setting must agree."""
         self._stock.check(several=MULTI_ORIGIN in tags)
 
 
 def read_item(payload: Any) -> WireItem:
-    """Read a listing; one that cannot be read is worth another try."""
-    try:
-        return WireItem.model_validate(payload)
-    except ValidationError:
-        raise RetryLater("Mercado Livre's listing cannot be read") from None
+    """Read a listing."""
+    return read(WireItem, payload)
+
+
+def tags_of(account: Mapping[str, Any]) -> frozenset[str]:
+    """An account's tags."""
+    tags = account.get("tags")
+    return frozenset(map(str, tags)) if isinstance(tags, list) else frozenset()

@@ -75,7 +75,7 @@ class Poller:
         rows = answer.get("results")
         if not isinstance(rows, list):
             raise RetryLater("Mercado Livre's list of orders cannot be read")
-        orders = [_Row.model_validate(row) for row in rows if isinstance(row, dict)]
+        orders = [_Row.read(row) for row in rows if isinstance(row, dict)]
         created = by == "date_created"
         dates = (order.date_created if created else order.last_updated for order in orders)
         newest = _latest([cursor.newest, *dates])
@@ -118,6 +118,14 @@ class _Row(Wire):
     pack_id: object = None
     date_created: MaybeMoment = None
     last_updated: MaybeMoment = None
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> _Row:
+        """Read a row; a date that cannot be read must not stop all polling."""
+        try:
+            return cls.model_validate(row)
+        except ValidationError:
+            return cls(id=row.get("id"), pack_id=row.get("pack_id"))
 
     @property
     def key(self) -> str:

@@ -29,7 +29,7 @@ _JUST = timedelta(hours=1)
 _GATHERED = timedelta(seconds=15)
 _AT_ONCE = 50
 """Categories whose attributes are fetched in one turn."""
-_PAGE = 500
+_PAGE = 200
 
 
 def targets(mapping: MarketMap, rules: Rules) -> list[str]:
