@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from adapters.mercadolivre.api import Api, list_of, object_of, path
+from adapters.mercadolivre.api import Api, list_of, object_of, path, read_error
 from adapters.mercadolivre.orders import (
     PROGRESS,
     WireClaim,
@@ -111,9 +111,9 @@ class Reader:
             path("shipments", ident, "items"),
             "orders.shipment-items",
             headers={"x-format-new": "true"},
-            ok=(404,),
+            ok=(403, 404),
         )
-        rows = [] if answer.status == 404 else list_of(answer)
+        rows = list_of(answer) if answer.ok else []
         ids = {
             str(row["order_id"]) for row in rows if isinstance(row, dict) and row.get("order_id")
         }
@@ -132,12 +132,15 @@ class Reader:
     # --- single things --------------------------------------------------------------------------
 
     async def _pack(self, ident: str) -> WirePack | None:
-        answer = await self._api.get(path("packs", ident), "orders.pack", ok=(404,))
-        return None if answer.status == 404 else _read(WirePack.model_validate, answer, "pack")
+        """A pack; None where the id is an order's own, however that is said."""
+        answer = await self._api.get(path("packs", ident), "orders.pack", ok=(400, 403, 404))
+        return _read(WirePack.model_validate, answer, "pack") if answer.ok else None
 
     async def _order(self, ident: str) -> WireOrder | None:
         answer = await self._api.get(path("orders", ident), "orders.read", ok=(403, 404))
         if answer.status == 403:
+            if (error := read_error(answer)) is not None:
+                raise error
             # Nothing signs an event: one that names a stranger's order must not look as if our
             # credentials had ended.
             raise Rejected([f"order {ident} is not this account's"])
@@ -156,9 +159,9 @@ class Reader:
                 path("shipments", ident),
                 "orders.shipment",
                 headers={"x-format-new": "true"},
-                ok=(404,),
+                ok=(403, 404),
             )
-            if answer.status != 404:
+            if answer.ok:
                 found.append(_read(WireShipment.model_validate, answer, "shipment"))
         return tuple(found)
 

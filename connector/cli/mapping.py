@@ -60,10 +60,11 @@ def mapping() -> None:
 
 
 @mapping.command(
+    short_help="Write the mapping as a file.",
     epilog=examples(
         "connector mapping export acme-mkt-1a2b --file acme.csv",
         "connector mapping export acme-mkt-1a2b --format json",
-    )
+    ),
 )
 @_connection
 @_out
@@ -126,10 +127,11 @@ def print_changed(changed: Changed, *, as_json: bool) -> None:
 
 
 @mapping.command(
+    short_help="Propose rows; change nothing.",
     epilog=examples(
         "connector mapping suggest acme-mkt-1a2b --file ideas.csv",
         "connector mapping suggest acme-mkt-1a2b --everything --no-ask",
-    )
+    ),
 )
 @_connection
 @_out
@@ -154,7 +156,10 @@ def suggest(
         note(f"nothing is like category {text}")
 
 
-@mapping.command(epilog=examples("connector mapping status acme-mkt-1a2b"))
+@mapping.command(
+    short_help="What is missing, most blocking first.",
+    epilog=examples("connector mapping status acme-mkt-1a2b"),
+)
 @_connection
 @json_option
 def status(connection_id: str, as_json: bool) -> None:
@@ -254,10 +259,11 @@ def accept(connection_id: str, key: str, sound_only: bool, dry_run: bool, as_jso
 
 
 @mapping.command(
+    short_help="Look a marketplace category up.",
     epilog=examples(
         'connector mapping find acme-mkt-1a2b "running shoes"',
         "connector mapping find acme-mkt-1a2b 110 --refresh",
-    )
+    ),
 )
 @_connection
 @click.argument("words")

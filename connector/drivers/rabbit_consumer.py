@@ -107,6 +107,7 @@ class QueueConsumer:
             self._why = "no answer"
             self._mute = 0
             self._link.drop(connection)
+            channel = None  # ends with its connection
         finally:
             self._on_end()
             if channel is not None:
