@@ -323,7 +323,8 @@ def _partly(orders: Sequence[WireOrder]) -> bool:
 def _attention(bundle: Bundle) -> tuple[str, ...]:
     told = [text for order in bundle.orders for text in order.troubles()]
     told += bundle.pack.troubles() if bundle.pack is not None else []
-    told += [text for shipment in bundle.shipments for text in shipment.troubles()]
+    if any(order.status_here is not MarketStatus.CANCELLED for order in bundle.orders):
+        told += [text for shipment in bundle.shipments for text in shipment.troubles()]
     told += [claim.told() for claim in bundle.claims]
     known = {ref.id for order in bundle.orders for ref in order.mediations}
     opened = [order for order in bundle.orders if "claim_opened" in order.tags]

@@ -12,6 +12,14 @@ from adapters.mirakl.wire import MaybeMoment, Wire, moment
 from connector.sdk import OrderPage
 
 PAGE = 100
+OPEN = (
+    "STAGING",
+    "WAITING_ACCEPTANCE",
+    "WAITING_DEBIT",
+    "WAITING_DEBIT_PAYMENT",
+    "SHIPPING",
+)
+"""Orders that the seller still has something to do about."""
 OVERLAP = timedelta(minutes=10)
 """Looked back at each poll: Mirakl's clock and ours differ, and changes show a little late."""
 
@@ -47,7 +55,10 @@ class Cursor(Wire):
             "sort": "dateCreated",
             "order": "asc",
         }
-        if self.since is not None:
+        if self.since is None:
+            # What left before there was a connection is somebody else's affair.
+            query["order_state_codes"] = ",".join(OPEN)
+        else:
             query["start_update_date"] = f"{self.since - OVERLAP:%Y-%m-%dT%H:%M:%SZ}"
         return query
 

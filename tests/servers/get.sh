@@ -39,8 +39,7 @@ mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/root"
 private_apt() {
     DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq \
         -o Dir::State="$work" -o Dir::State::status="$work/status" \
-        -o Dir::Cache="$work" -o Dir::Etc::Trusted="/etc/apt/trusted.gpg" \
-        -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o Acquire::Retries=3 "$@"
+        -o Dir::Cache="$work" -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o Acquire::Retries=3 "$@"
 }
 
 wanted() { # the server and its Erlang, and libraries that this machine does not have

@@ -1,90 +1,21 @@
-"""The simulated Mercado Livre over real HTTP, and the adapter in front of it."""
-
-import asyncio
-from dataclasses import dataclass, field
+"""The simulated Mercado Livre over real HTTP: tokens, events, listings, versions, limits."""
 
 import pytest
 
-from connector.sandbox.server import serve_simulator
 from connector.sdk import (
     AuthExpired,
-    Delivery,
     Done,
     Gone,
-    MarketStatus,
     Misconfigured,
     Refused,
     Rejected,
     Request,
-    Response,
     TryAgain,
     json_request,
 )
 from connector.sdk.kit import sample, tokens
-from connector.sdk.kit.bench import open_bench
-from connector.sdk.kit.subject import find_subject
-from connector.sdk.testing.market import Sale
 
 HOUR = 3600
-
-
-@pytest.fixture
-async def bench():
-    async with open_bench(find_subject("mercadolivre")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def market(bench):
-    return bench.simulator
-
-
-async def raw(bench, method, path, body=None, **headers):
-    """A call as the seller makes it, errors and all."""
-    request = json_request(method, path, body, headers=headers)
-    if body is None:
-        request = Request(method, path.partition("?")[0], _query(path), headers)
-    return await bench.signing.send(request)
-
-
-def _query(path):
-    pairs = [pair.partition("=") for pair in path.partition("?")[2].split("&") if pair]
-    return {name: value for name, _, value in pairs}
-
-
-async def listed(bench, sku="11", **changes):
-    ends = await bench.adapter.create([bench.offer(sku, **changes)])
-    assert isinstance(ends[sku], Done), ends
-    return bench.offer(sku).terms.model_copy(update={"market_id": ends[sku].market_id})
-
-
-async def sold(bench, quantity=1, **options):
-    await listed(bench)
-    return bench.buy(Sale(lines=(("11", quantity),), **options))
-
-
-@dataclass
-class Hub:
-    """Takes events with the statuses it was given, then with 200; 0 never answers."""
-
-    statuses: list = field(default_factory=list)
-    taken: list = field(default_factory=list)
-
-    async def handle(self, request):
-        self.taken.append(request)
-        status = self.statuses.pop(0) if self.statuses else 200
-        if status == 0:
-            await asyncio.Event().wait()
-        return Response(status)
-
-
-@pytest.fixture
-async def hub(market):
-    taking = Hub()
-    runner, url = await serve_simulator(taking)
-    market.call_back(f"{url}/events")
-    yield taking
-    await runner.cleanup()
 
 
 # --- 1: tokens ----------------------------------------------------------------------------------
@@ -125,9 +56,9 @@ async def test_the_consent_page_sends_the_browser_back(bench):
 # --- 2 and 3: events --------------------------------------------------------------------------
 
 
-async def test_events_are_tried_eight_times_and_then_missed(bench, market, hub):
+async def test_events_are_tried_eight_times_and_then_missed(bench, market, hub, seller):
     hub.statuses = [500] * 1000
-    key = await sold(bench)
+    key = await seller.sell()
     done = await bench.clock.until(lambda: len(market.missed) == 2, within_s=2 * HOUR, step_s=30)
     assert done
     assert market.counts.attempts == 16  # the order's event and the shipment's
@@ -140,21 +71,21 @@ async def test_events_are_tried_eight_times_and_then_missed(bench, market, hub):
     assert f"order:{key}" in keys
     assert (await bench.adapter.orders_since(cursor)).keys == ()
     await bench.clock.advance(3 * 24 * HOUR)
-    answer = await raw(bench, "GET", f"/missed_feeds?app_id={market.settings.client_id}")
+    answer = await seller.raw("GET", f"/missed_feeds?app_id={market.settings.client_id}")
     assert answer.json()["messages"] == []
 
 
-async def test_an_event_that_is_taken_too_slowly_comes_again(bench, market, hub):
+async def test_an_event_that_is_taken_too_slowly_comes_again(bench, market, hub, seller):
     hub.statuses = [0, 0]
     market.settings.webhook_timeout_s = 0.05
-    await sold(bench)
+    await seller.sell()
     assert await bench.clock.until(lambda: market.counts.taken == 2, within_s=HOUR, step_s=30)
     assert market.counts.attempts == 4
 
 
-async def test_doubled_late_events_all_lead_to_the_same_order(bench, market, hub):
+async def test_doubled_late_events_all_lead_to_the_same_order(bench, market, hub, seller):
     market.settings.webhook_duplicate = market.settings.webhook_late = 1.0
-    key = await sold(bench)
+    key = await seller.sell()
     assert await bench.clock.until(lambda: len(hub.taken) == 4, within_s=HOUR)
     calls = [
         call
@@ -165,8 +96,8 @@ async def test_doubled_late_events_all_lead_to_the_same_order(bench, market, hub
     assert {(await bench.adapter.order(call.key)).key for call in calls} == {key}
 
 
-async def test_strangers_cannot_read_orders_and_see_no_numbers(bench, market):
-    key = await sold(bench)
+async def test_strangers_cannot_read_orders_and_see_no_numbers(bench, market, seller):
+    key = await seller.sell()
     asked = tokens.consent()
     url = type(bench.adapter).authorize_url(bench.app, bench.settings, asked)
     market.settings.login = "7"
@@ -186,8 +117,8 @@ async def test_strangers_cannot_read_orders_and_see_no_numbers(bench, market):
 # --- 4 and 5: listings ------------------------------------------------------------------------
 
 
-async def test_no_stock_pauses_and_stock_brings_back_only_what_it_paused(bench, market):
-    terms = await listed(bench)
+async def test_no_stock_pauses_and_stock_brings_back_only_what_it_paused(bench, market, seller):
+    terms = await seller.list()
     item = market.items[terms.market_id]
     await bench.adapter.block([terms])
     assert (item.status, item.sub_status) == ("paused", ["out_of_stock"])
@@ -195,16 +126,16 @@ async def test_no_stock_pauses_and_stock_brings_back_only_what_it_paused(bench, 
     assert (found.stock, found.blocked) == (0, False)
     await bench.adapter.update_price_stock([terms])
     assert item.status == "active"
-    await raw(bench, "PUT", f"/items/{item.id}", {"status": "paused"})
+    await seller.raw("PUT", f"/items/{item.id}", {"status": "paused"})
     await bench.adapter.block([terms])
     await bench.adapter.update_price_stock([terms])
     assert (item.status, item.sub_status) == ("paused", ["paused_by_seller"])
     assert (await bench.adapter.find(["11"]))["11"].blocked
 
 
-async def test_accounts_on_user_products_refuse_titles(bench, market):
+async def test_accounts_on_user_products_refuse_titles(bench, market, seller):
     market.settings.user_products = True
-    terms = await listed(bench, title="Panela de Pressão")
+    terms = await seller.list(title="Panela de Pressão")
     item = market.items[terms.market_id]
     assert item.body["family_name"] == "Panela de Pressão"
     assert "title" not in item.body
@@ -212,33 +143,33 @@ async def test_accounts_on_user_products_refuse_titles(bench, market):
     changed = await bench.adapter.update_content([offer.model_copy(update={"terms": terms})])
     assert isinstance(changed["11"], Done)
     assert item.body["family_name"] == "Panela Nova"
-    answer = await raw(bench, "PUT", f"/items/{item.id}", {"title": "X"})
+    answer = await seller.raw("PUT", f"/items/{item.id}", {"title": "X"})
     assert answer.status == 400
-    refused = await raw(bench, "POST", "/items", {"title": "X", "variations": []})
+    refused = await seller.raw("POST", "/items", {"title": "X", "variations": []})
     assert "Unexpected" not in refused.text
     assert "invalid for requested call" in refused.text
 
 
-async def test_a_closed_listing_is_gone_and_listed_anew(bench, market):
-    terms = await listed(bench)
-    await raw(bench, "PUT", f"/items/{terms.market_id}", {"status": "closed"})
+async def test_a_closed_listing_is_gone_and_listed_anew(bench, market, seller):
+    terms = await seller.list()
+    await seller.raw("PUT", f"/items/{terms.market_id}", {"status": "closed"})
     assert isinstance((await bench.adapter.update_price_stock([terms]))["11"], Gone)
     assert await bench.adapter.find(["11"]) == {}
-    again = await listed(bench)
+    again = await seller.list()
     assert again.market_id != terms.market_id
     assert market.copies() == {"11": 1}
 
 
-async def test_creating_twice_brings_the_first_up_to_date(bench, market):
-    await listed(bench)
+async def test_creating_twice_brings_the_first_up_to_date(bench, market, seller):
+    await seller.list()
     ends = await bench.adapter.create([bench.offer("11", price_minor=777_00, stock=2)])
     assert isinstance(ends["11"], Done)
     item = market.shelf()["11"]
     assert (market.copies(), item.price_minor, item.stock) == ({"11": 1}, 77_700, 2)
 
 
-async def test_price_automation_takes_stock_and_says_so(bench, market):
-    terms = await listed(bench)
+async def test_price_automation_takes_stock_and_says_so(bench, market, seller):
+    terms = await seller.list()
     market.items[terms.market_id].automated = True
     changed = terms.model_copy(update={"price_minor": 1, "stock": 3})
     dearer = changed.model_copy(update={"price_minor": 30_000})
@@ -249,8 +180,8 @@ async def test_price_automation_takes_stock_and_says_so(bench, market):
     assert market.shelf()["11"].price_minor == sample.PRICE_MINOR
 
 
-async def test_a_lock_is_tried_again_after_seconds(bench, market):
-    terms = await listed(bench)
+async def test_a_lock_is_tried_again_after_seconds(bench, market, seller):
+    terms = await seller.list()
     market.settings.lock_share = 1.0
     outcome = (await bench.adapter.update_price_stock([terms]))["11"]
     assert outcome == TryAgain("somebody else is changing the listing", 5.0)
@@ -266,13 +197,13 @@ async def at_origins(bench, market):
     bench.adapter = type(bench.adapter)(settings, bench.signing, bench.clock, bench.app)
 
 
-async def test_stock_at_origins_is_written_with_its_version(bench, market):
+async def test_stock_at_origins_is_written_with_its_version(bench, market, seller):
     market.settings.multi_origin = True
     with pytest.raises(Misconfigured):
         await bench.adapter.check()
     await at_origins(bench, market)
     assert await bench.adapter.check()
-    terms = await listed(bench)
+    terms = await seller.list()
     changed = terms.model_copy(update={"stock": 4, "price_minor": 2500})
     assert isinstance((await bench.adapter.update_price_stock([changed]))["11"], Done)
     assert (market.shelf()["11"].stock, market.shelf()["11"].price_minor) == (4, 2500)
@@ -280,15 +211,15 @@ async def test_stock_at_origins_is_written_with_its_version(bench, market):
     assert not market.shelf()["11"].buyable
 
 
-async def test_versions_are_demanded_and_stale_ones_tried_again(bench, market):
+async def test_versions_are_demanded_and_stale_ones_tried_again(bench, market, seller):
     await at_origins(bench, market)
-    terms = await listed(bench)
+    terms = await seller.list()
     product = market.items[terms.market_id].user_product_id
     where = f"/user-products/{product}/stock/type/seller_warehouse"
     body = {"locations": [{"store_id": "1", "network_node_id": "2", "quantity": 1}]}
-    without = await raw(bench, "PUT", where, body)
+    without = await seller.raw("PUT", where, body)
     assert (without.status, without.json()["message"]) == (400, "Missing X-Version header")
-    stale = await raw(bench, "PUT", where, body, **{"x-version": "0"})
+    stale = await seller.raw("PUT", where, body, **{"x-version": "0"})
     assert (stale.status, stale.json()["message"]) == (409, "Version mismatch")
     market.settings.version_share = 1.0
     outcome = (await bench.adapter.update_price_stock([terms]))["11"]
@@ -296,148 +227,49 @@ async def test_versions_are_demanded_and_stale_ones_tried_again(bench, market):
     assert outcome.after_s > 0
 
 
-# --- 7 and 8: shipments -----------------------------------------------------------------------
-
-
-async def test_nothing_is_placed_before_the_shipment_is_known(bench, market):
-    market.settings.shipping_late_s = 45.0
-    key = await sold(bench)
-    order = await bench.adapter.order(key)
-    assert (order.status, order.complete) == (MarketStatus.PAID, False)
-    await bench.clock.advance(60)
-    order = await bench.adapter.order(key)
-    assert order.complete
-    assert order.address.city == "São Paulo"
-
-
-async def test_an_unpaid_order_hides_its_address_and_ends_by_itself(bench, market):
-    key = await sold(bench, pay_after_s=None)
-    order = await bench.adapter.order(key)
-    assert (order.status, order.complete, order.address.street) == ("pending", False, "")
-    await bench.clock.advance(1000)
-    assert (await bench.adapter.order(key)).status is MarketStatus.CANCELLED
-    assert not market.buys()[key].paid
-
-
-async def test_an_nfe_unlocks_the_label(bench, market):
-    key = await sold(bench, delivery=Delivery.MARKETPLACE)
-    order = await bench.adapter.order(key)
-    assert order.delivery is Delivery.MARKETPLACE
-    assert order.tracking_hints == ()
-    with pytest.raises(Rejected, match="without its XML"):
-        await bench.adapter.send_invoice(
-            key, bench.invoice("1", order).model_copy(update={"xml": ""})
-        )
-    await bench.adapter.send_invoice(key, bench.invoice("1", order))
-    assert market.sales[key].shipment.substatus == "ready_to_print"
-    (hint,) = (await bench.adapter.order(key)).tracking_hints
-    assert "shipment_ids=" in hint.label
-    market.collect(key)
-    order = await bench.adapter.order(key)
-    assert (order.status, order.shipment.delivered_at) == (MarketStatus.SHIPPED, None)
-    market.hand_over(key)
-    assert (await bench.adapter.order(key)).shipment.delivered_at is not None
-
-
-async def test_a_label_of_the_sellers_own_rounds_is_there_at_once(bench):
-    key = await sold(bench, delivery=Delivery.MARKETPLACE, labels=1)
-    (hint,) = (await bench.adapter.order(key)).tracking_hints
-    assert hint.courier == "Mercado Envios"
-
-
-async def test_a_pack_arrives_order_by_order(bench, market):
-    await listed(bench)
-    await listed(bench, "12")
-    key = bench.buy(Sale(lines=(("11", 2), ("12", 1)), orders=2, arrive_every_s=45))
-    order = await bench.adapter.order(key)
-    assert (order.complete, order.key) == (False, key)
-    await bench.clock.advance(60)
-    order = await bench.adapter.order(key)
-    assert order.complete
-    assert {line.sku: line.quantity for line in order.lines} == {"11": 2, "12": 1}
-    assert set(order.members) == {each.id for each in market.sales[key].orders}
-    part = market.sales[key].orders[1].id
-    assert (await bench.adapter.order(f"order:{part}")).key == key
-
-
-async def test_a_claim_asks_for_a_person(bench, market):
-    key = await sold(bench)
-    ident = market.open_claim(key)
-    order = await bench.adapter.order(f"claim:{ident}")
-    assert order.key == key
-    (text,) = order.attention
-    assert f"claim {ident}" in text
-    assert "send_message_to_complainant by" in text
-
-
 # --- 9 and 10: limits and scans ---------------------------------------------------------------
 
 
-async def test_too_many_calls_are_told_nothing_but_no(bench, market):
+async def test_too_many_calls_are_told_nothing_but_no(market, seller):
     market.settings.burst = 1
-    answers = [await raw(bench, "GET", "/users/me") for _ in range(3)]
+    answers = [await seller.raw("GET", "/users/me") for _ in range(3)]
     refused = next(answer for answer in answers if answer.status == 429)
     assert refused.json()["error"] == "local_rate_limited"
     assert "retry-after" not in refused.headers
 
 
-async def test_stock_at_the_selling_address_has_a_ceiling_of_its_own(bench, market):
-    terms = await listed(bench)
+async def test_stock_at_the_selling_address_has_a_ceiling_of_its_own(market, seller):
+    terms = await seller.list()
     product = market.items[terms.market_id].user_product_id
     where = f"/user-products/{product}/stock/type/selling_address"
     market.settings.stock_per_minute = 2
     statuses = []
     for _ in range(3):
-        version = (await raw(bench, "GET", f"/user-products/{product}/stock")).headers["x-version"]
-        answer = await raw(bench, "PUT", where, {"quantity": 1}, **{"x-version": version})
+        version = (await seller.raw("GET", f"/user-products/{product}/stock")).headers["x-version"]
+        answer = await seller.raw("PUT", where, {"quantity": 1}, **{"x-version": version})
         statuses.append(answer.status)
     assert statuses == [200, 200, 429]
 
 
-async def test_a_scan_ends_after_five_minutes(bench, market):
+async def test_a_scan_ends_after_five_minutes(bench, market, seller):
     for sku in ("11", "12", "13"):
-        await listed(bench, sku)
+        await seller.list(sku)
     where = f"/users/{market.settings.user_id}/items/search?search_type=scan&limit=2"
-    first = (await raw(bench, "GET", where)).json()
+    first = (await seller.raw("GET", where)).json()
     assert len(first["results"]) == 2
     onward = f"{where}&scroll_id={first['scroll_id']}"
-    assert len((await raw(bench, "GET", onward)).json()["results"]) == 1
-    assert (await raw(bench, "GET", f"{onward}&offset=1")).status == 400
+    assert len((await seller.raw("GET", onward)).json()["results"]) == 1
+    assert (await seller.raw("GET", f"{onward}&offset=1")).status == 400
     await bench.clock.advance(301)
-    assert (await raw(bench, "GET", onward)).status == 400
+    assert (await seller.raw("GET", onward)).status == 400
 
 
-async def test_a_search_that_lags_hides_what_was_just_made(bench, market):
+async def test_a_search_that_lags_hides_what_was_just_made(bench, market, seller):
     market.settings.search_lag_s = 60.0
-    await listed(bench)
+    await seller.list()
     assert await bench.adapter.find(["11"]) == {}
     await bench.clock.advance(61)
     assert set(await bench.adapter.find(["11"])) == {"11"}
-
-
-# --- what the seller does ---------------------------------------------------------------------
-
-
-async def test_one_xml_per_order(bench, market):
-    key = await sold(bench)
-    order = await bench.adapter.order(key)
-    await bench.adapter.send_invoice(key, bench.invoice("NFe 1/A", order))
-    assert (await bench.adapter.order(key)).known_invoices == ("NFe 1/A",)
-    with pytest.raises(Rejected, match="one XML per order"):
-        await bench.adapter.send_invoice(key, bench.invoice("2", order))
-    assert [paper.number for paper in market.buys()[key].papers] == ["NFe 1/A"]
-
-
-async def test_the_tree_is_read_to_its_leaves(bench, market):
-    tree = {node.id: node for node in await bench.adapter.categories()}
-    assert tree["MLB1613"].leaf
-    assert not tree["MLB1592"].leaf
-    assert tree["MLB1592"].parent_id == "MLB1574"
-    wanted = {each.id: each for each in await bench.adapter.attributes("MLB23332")}
-    assert wanted["SIZE"].required
-    assert "BRAND" not in wanted
-    guesses = await bench.adapter.predict_category("Panelas grandes")
-    assert guesses[0].category_id == "MLB1613"
 
 
 # --- its control API --------------------------------------------------------------------------
@@ -447,8 +279,8 @@ async def control(bench, method, path, body=None):
     return await bench.wire.send(json_request(method, path, body))
 
 
-async def test_switches_acts_and_books(bench):
-    await listed(bench)
+async def test_switches_acts_and_books(bench, seller):
+    await seller.list()
     assert (await control(bench, "POST", "/_sim/settings", {"nonsense": 1})).status == 400
     told = await control(bench, "POST", "/_sim/settings", {"shipping_late_s": 5})
     assert told.json()["shipping_late_s"] == 5

@@ -268,6 +268,16 @@ async def test_a_partly_cancelled_order_is_cancelled_without_amounts(world):
     assert world.market.orders[key].state == "CANCELED"
 
 
+async def test_what_left_before_there_was_a_connection_is_not_polled(world):
+    shipped = await world.sold()
+    world.market.move(world.market.orders[shipped], "SHIPPED")
+    waiting = world.market.buy(Sale(lines=(("1", 1),), accept_first=True))
+    page = await world.adapter.orders_since("")
+    assert page.keys == (waiting,)
+    page = await world.adapter.orders_since(page.cursor)
+    assert set(page.keys) == {shipped, waiting}
+
+
 async def test_polling_above_the_ceiling_is_told_so(new_world):
     world = new_world(ceilings=True)
     await world.adapter.orders_since("")

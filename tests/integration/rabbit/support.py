@@ -53,8 +53,9 @@ async def attempt(publisher: Publisher, one: Turn) -> tuple[str, float]:
 class Sweeper:
     """A hub's ledger and sweeper in small: work that is asked for until it is done."""
 
-    def __init__(self, broker, connections: set[str]) -> None:
+    def __init__(self, broker, connections: set[str], *, adapter: str = "demo") -> None:
         self._broker = broker
+        self._adapter = adapter
         self.due = set(connections)
         self._task = asyncio.create_task(self._sweep())
 
@@ -64,7 +65,7 @@ class Sweeper:
     async def _sweep(self) -> None:
         while True:
             for connection in sorted(self.due):
-                await self._broker.ring(turn(connection))
+                await self._broker.ring(turn(connection, self._adapter))
             await asyncio.sleep(0.5)
 
     async def end(self) -> None:
