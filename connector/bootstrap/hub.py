@@ -15,6 +15,8 @@ from connector.drivers.http import HttpPool
 from connector.drivers.limiter import Limiter
 from connector.drivers.memory_broker import MemoryBroker
 from connector.drivers.metrics import PrometheusMetrics
+from connector.drivers.mongo_store import MongoStore
+from connector.drivers.rabbit_broker import BrokerUnavailable, RabbitBroker
 from connector.drivers.sqlite_store import SqliteStore
 from connector.flows.app_settings import read_app_settings
 from connector.flows.hub import Hub, PeerBook
@@ -81,8 +83,6 @@ async def open_hub(
 async def _open_store(settings: Settings, clock: Clock) -> Store:
     try:
         if not settings.embedded:
-            from connector.drivers.mongo_store import MongoStore  # noqa: PLC0415
-
             return await MongoStore.opened(settings.store_url, clock)
         return SqliteStore(settings.store_url, clock)
     except (StoreUnavailable, ValueError, OSError) as error:
@@ -92,10 +92,8 @@ async def _open_store(settings: Settings, clock: Clock) -> Store:
 async def _open_broker(settings: Settings, metrics: Metrics) -> Broker:
     if not settings.shared:
         return MemoryBroker()
-    from connector.drivers.rabbit_broker import BrokerUnavailable, RabbitBroker  # noqa: PLC0415
-
-    broker = RabbitBroker(settings.broker_url, metrics=metrics)
     try:
+        broker = RabbitBroker(settings.broker_url, metrics=metrics)
         await broker.open()
     except (BrokerUnavailable, ValueError, OSError) as error:
         raise StartError(f"CONNECTOR_BROKER_URL: {error}") from error

@@ -121,14 +121,15 @@ def absorb_vtex(work: OrderWork, found: VtexOrder) -> None:
     work.update(vtex=view.model_copy(update={"status_since": since}))
     found_in_vtex(work, view)
     for parcel in found.parcels:
-        missed = parcel_of(work.order, parcel.invoice.number) is None
+        known = parcel_of(work.order, parcel.invoice.number)
+        missed = known is None
         xml = found.xmls.get(parcel.invoice.number, "")
         told = InvoiceTold(
             invoice=parcel.invoice.model_copy(update={"xml": xml}),
             returned=parcel.returned,
             tracking=parcel.tracking,
         )
-        if missed:
+        if known is None or (xml and not known.has_xml):
             _keep_as_fact(work, told)
         work.order = learn_parcel(work.order, told)
         learned = parcel_of(work.order, parcel.invoice.number)

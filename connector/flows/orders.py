@@ -120,6 +120,11 @@ async def _work(work: OrderWork) -> Settlement:
     await read_vtex(work)
     if await give_up(work):
         return Finished(None)
+    if _before_our_time(work):
+        text = f"order {work.order.key} was shipped before this connection was made: left as it is"
+        work.tell(text, code="", status=Status.WARNING, once="before")
+        work.update(ended_at=work.hub.now())
+        return Finished(None)
     await _absorb_results(work, results)
     await update_holds(work, sold=_sold(before, work.order.market))
     undecided = await meet_parts(work)
@@ -134,6 +139,18 @@ async def _work(work: OrderWork) -> Settlement:
             work.writes.append(order_mark(work.hub, work.connection, work.order.merged_into))
     await update_holds(work)
     return _settle(work, rest)
+
+
+def _before_our_time(work: OrderWork) -> bool:
+    """An order that somebody else saw to: placing it now would sell its goods a second time."""
+    order, market = work.order, work.order.market
+    return (
+        market is not None
+        and market.status in {MarketStatus.SHIPPED, MarketStatus.DELIVERED}
+        and market.created_at < work.connection.created_at
+        and order.placement is Placement.NO
+        and order.vtex is None
+    )
 
 
 def _patience(work: OrderWork) -> timedelta:

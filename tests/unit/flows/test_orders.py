@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from adapters.demo import DemoAdapter
 from connector.domain.http import Request, Response, json_response
-from connector.domain.marketorder import MarketOrder
+from connector.domain.marketorder import MarketOrder, MarketStatus
 from connector.domain.order import OrderState, Placement, Step
 from connector.domain.pending import Context
 from connector.flows import callbacks
+from connector.flows.documents import load_connection
 from connector.flows.intake import save_order_keys
 from connector.sandbox.vtexsim.settings import DivergenceRule
 from tests.unit.flows.stage import (
@@ -164,6 +167,21 @@ async def test_callbacks_that_never_came_are_repaired_by_reading():
             number = stage.vtex.invoice_order(f"DMM-{ref}", tracking="same").number
             await stage.settle(3 * HOUR)
         assert _received(stage, ref)["invoice"] == {number: 1}
+
+
+@virtual
+async def test_the_document_of_an_invoice_whose_tracking_came_first_is_kept_when_read():
+    """Its parcel was known by tracking alone; the invoice itself is only ever read."""
+    async with staged() as stage:
+        ref = await _ready(stage)
+        body = b'{"courier": "X", "trackingNumber": "BR1", "trackingUrl": ""}'
+        await callbacks.take_tracking(stage.up, stage.joined, ref, "NF-7", body)
+        await stage.settle(30)
+        stage.vtex.settings.callback_retries = 0
+        async with _silence(stage):
+            stage.vtex.invoice_order(f"DMM-{ref}", number="NF-7", embedded=True)
+            await stage.settle(3 * HOUR)
+        assert "<nfeProc>" in stage.market.carts[ref].invoices["NF-7"].body["xml"]
 
 
 class _silence:  # noqa: N801 - reads like a word
@@ -686,3 +704,29 @@ async def test_totals_that_differ_are_put_before_a_person():
         stage.in_vtex(ref).value += 1
         await stage.settle(3 * HOUR)
         assert "total-differs" in _tasks(await stage.order(ref))
+
+
+# --- what was before us ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+@virtual
+async def test_what_was_shipped_before_the_connection_was_made_is_left_as_it_is(hours: int):
+    async with staged() as stage:
+        saved = await load_connection(stage.hub.store, stage.connection.id)
+        made = stage.hub.now() + timedelta(hours=hours)
+        younger = saved.value.model_copy(update={"created_at": made})
+        await stage.hub.book.save(saved, younger)
+        adapter = stage.hub.peers.of(younger, Context.ORDERS).adapter
+        read = adapter.order
+
+        async def shipped(key: str) -> MarketOrder | None:
+            order = await read(key)
+            return order and order.model_copy(update={"status": MarketStatus.SHIPPED})
+
+        adapter.order = shipped
+        ref = stage.sell(2)
+        await stage.settle(240)
+        order = await stage.order(ref)
+        assert (order.ended_at is not None) == (hours > 0)
+        assert (order.placement is Placement.NO) == (hours > 0)
