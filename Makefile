@@ -27,7 +27,7 @@ servers: $(VENV)/.runtime ## obtain the RabbitMQ that tests run for themselves (
 	@tests/servers/get.sh
 
 test: $(VENV)/.dev servers ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev servers ## measure, print the table, keep the JSON in benchmarks/results
 	$(BIN)/python -m benchmarks

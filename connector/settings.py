@@ -222,7 +222,11 @@ class Settings(BaseSettings):
     batch: int = Field(50, ge=1, le=1000, description="most keys claimed in one turn")
     entries_days: int = Field(30, ge=1, description="user-readable log entries are kept so long")
     shutdown_s: float = Field(
-        25.0, gt=0, description="work under way may take so long after SIGTERM"
+        25.0,
+        gt=0,
+        description=(
+            "a process ends within so long after SIGTERM; work under way gets four fifths of it"
+        ),
     )
     limits: bool = Field(
         default=True, description="keep to the peers' rate limits; off only against simulators"

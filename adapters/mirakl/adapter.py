@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from adapters.mirakl import catalog, checkup, deciding, listings, looking, papers, shipping
 from adapters.mirakl.client import Mirakl
@@ -78,6 +79,10 @@ class MiraklAdapter(Adapter[MiraklSettings]):
         """The way to the operator's API."""
         return Mirakl(self.settings, self.http, self.clock)
 
+    @cached_property
+    def _lists(self) -> catalog.ValueLists:
+        return catalog.ValueLists()
+
     async def check(self) -> str:
         """Ask for the shop's name, and whether the operator has the codes that are set."""
         return await checkup.check(self.mirakl)
@@ -122,7 +127,7 @@ class MiraklAdapter(Adapter[MiraklSettings]):
 
     async def attributes(self, category_id: str) -> Sequence[CategoryAttribute]:
         """What a category asks for (PM11, VL11)."""
-        return await catalog.attributes(self.mirakl, category_id)
+        return await catalog.attributes(self.mirakl, category_id, self._lists)
 
     async def category_by_ean(self, ean: str) -> str:
         """The category of the operator's own product (P31)."""

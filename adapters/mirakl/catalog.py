@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import ValidationError
@@ -15,6 +16,8 @@ from connector.sdk import Category, CategoryAttribute, RetryLater
 _LISTS = frozenset({"LIST", "LIST_MULTIPLE_VALUES"})
 _LIST_CODE = frozenset({"LIST_CODE", "VALUES_LIST_CODE"})
 _MAX_LENGTH = "MAX_LENGTH"
+_AGAIN = timedelta(hours=1)
+"""VL11's published ceiling."""
 
 
 class WireParameter(Wire):
@@ -70,6 +73,32 @@ def _longest(validations: str) -> int:
     return 0
 
 
+class ValueLists:
+    """All lists of values (VL11), remembered until they may be asked for again.
+
+    They come in one answer and may be asked for once an hour: many categories share it.
+    """
+
+    def __init__(self) -> None:
+        self._known: Mapping[str, tuple[tuple[str, str], ...]] = {}
+        self._until: datetime | None = None
+
+    async def read(self, mirakl: Mirakl) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Codes and labels of each list's values, by the list's code."""
+        now = mirakl.clock.now()
+        if self._until is None or now >= self._until:
+            answer = await mirakl.get("/api/values_lists", "VL11.values")
+            self._known = {
+                str(row.get("code")): tuple(
+                    (str(value.get("code")), str(value.get("label") or value.get("code")))
+                    for value in objects_in(row.get("values"))
+                )
+                for row in rows_of(answer, "values_lists")
+            }
+            self._until = now + _AGAIN
+        return self._known
+
+
 async def categories(mirakl: Mirakl) -> list[Category]:
     """The whole tree (H11), which comes in one answer."""
     rows = rows_of(await mirakl.get("/api/hierarchies", "H11.categories"), "hierarchies")
@@ -86,7 +115,9 @@ async def categories(mirakl: Mirakl) -> list[Category]:
     ]
 
 
-async def attributes(mirakl: Mirakl, category_id: str) -> list[CategoryAttribute]:
+async def attributes(
+    mirakl: Mirakl, category_id: str, lists: ValueLists
+) -> list[CategoryAttribute]:
     """What a category asks for (PM11), without what comes from the product itself, with the
     values of its lists (VL11).
     """
@@ -98,23 +129,6 @@ async def attributes(mirakl: Mirakl, category_id: str) -> list[CategoryAttribute
         raise RetryLater("Mirakl's attributes cannot be read") from None
     ours = filled_by_us(mirakl.settings)
     wanted = [one for one in told if one.requirement_level != "DISABLED" and one.code not in ours]
-    values = await _values(mirakl, {one.list_code for one in wanted} - {""})
+    needed = {one.list_code for one in wanted} - {""}
+    values = await lists.read(mirakl) if needed else {}
     return [one.attribute(values.get(one.list_code, ())) for one in wanted]
-
-
-async def _values(mirakl: Mirakl, wanted: set[str]) -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """The values of these lists; all lists come in one answer, one alone by its code."""
-    if not wanted:
-        return {}
-    query = {"code": next(iter(wanted))} if len(wanted) == 1 else {}
-    rows = rows_of(
-        await mirakl.get("/api/values_lists", "VL11.values", query=query), "values_lists"
-    )
-    return {
-        str(row.get("code")): tuple(
-            (str(value.get("code")), str(value.get("label") or value.get("code")))
-            for value in objects_in(row.get("values"))
-        )
-        for row in rows
-        if str(row.get("code")) in wanted
-    }

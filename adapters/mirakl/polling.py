@@ -22,19 +22,24 @@ OPEN = (
 """Orders that the seller still has something to do about."""
 OVERLAP = timedelta(minutes=10)
 """Looked back at each poll: Mirakl's clock and ours differ, and changes show a little late."""
+_SHARE = 5
+"""Pages of the first poll have a fifth of their rows in common: orders that are shipped meanwhile
+leave its list, and what follows them moves up into pages that were read."""
 
 
 class Cursor(Wire):
     """Where polling stands.
 
     ``since`` is what is asked for, ``newest`` the latest change seen; ``began`` is when the first
-    page of several was read, ``offset`` how many rows were.
+    page of several was read, ``offset`` where the next one begins, ``total`` how many rows there
+    were.
     """
 
     since: MaybeMoment = None
     newest: MaybeMoment = None
     began: MaybeMoment = None
     offset: int = 0
+    total: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
@@ -74,10 +79,26 @@ class Cursor(Wire):
             with suppress(ValueError):  # one unreadable time must not stop all polling
                 seen.append(moment(row.get("last_updated_date") or ""))
         newest = max(seen, default=None)
-        began, offset = self.began or now, self.offset + len(rows)
-        if rows and offset < total:
-            following = Cursor(since=self.since, newest=newest, began=began, offset=offset)
+        began, offset = self.began or now, self._next(len(rows), total)
+        if offset is not None:
+            following = Cursor(
+                since=self.since, newest=newest, began=began, offset=offset, total=total
+            )
             return OrderPage(keys, str(following), more=True)
         since = min(newest, began) if newest else self.since
         done = Cursor(since=max(since, self.since) if since and self.since else since)
         return OrderPage(keys, str(done))
+
+    def _next(self, rows: int, total: int) -> int | None:
+        """Where the next page begins; None where this was the last.
+
+        Only the first poll's list loses rows while it is read: it asks for open orders alone.
+        """
+        first = self.since is None
+        common, left = rows // _SHARE if first else 0, self.total - total
+        if first and total and left > common:
+            # More are gone than pages have in common: go back to what slipped past.
+            return max(0, self.offset - left)
+        if not rows or self.offset + rows >= total:
+            return None
+        return self.offset + rows - common

@@ -21,6 +21,7 @@ from connector.drivers import logs
 from connector.drivers.metrics import PrometheusMetrics
 from connector.flows.hub import Hub
 from connector.flows.turns import Workers
+from connector.ports import StoreUnavailable
 from connector.settings import Settings, SettingsError, host_port, unknown_names
 from connector.web.admin import AdminSite, Readiness
 from connector.web.public import PublicSite
@@ -29,9 +30,13 @@ from connector.web.serving import quiet_logger
 RoleName = Literal["all", "web", "worker"]
 CANNOT_START = 2
 _BACKLOG = 1024
+_DRAIN_SHARE = 0.8
+"""How much of ``shutdown_s`` work under way gets; the rest is for letting go of everything."""
 _GRACE_S = 2.0
-"""What is cut off after ``shutdown_s`` may still say so."""
+"""What is cut off then may still say so."""
 _COUNTING_SHARE = 20
+_COUNTING_S = 1.0
+"""So long a scrape waits for a count: without an answer in time it would show nothing at all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +81,7 @@ class Process:
         self._settings = settings
         self._role = role
         self._adapters = adapters
+        self._drain_s = _DRAIN_SHARE * settings.shutdown_s
         self._closing = AsyncExitStack()
         self._public: web.ServerRunner | None = None
         self._site: PublicSite | None = None
@@ -98,7 +104,8 @@ class Process:
             sockets.append(self._taken(settings.bind, "CONNECTOR_BIND"))
         self._sockets = sockets
         metrics = PrometheusMetrics()
-        alone = self._role == "all" and not settings.shared
+        # One ledger for many may be used by many, even where each has turns of its own.
+        alone = self._role == "all" and settings.embedded and not settings.shared
         opened = open_hub(settings, metrics=metrics, alone=alone)
         self._hub = await self._closing.enter_async_context(opened)
         known = self._hub.registry.found
@@ -108,11 +115,13 @@ class Process:
         for name, why in self._hub.registry.broken.items():
             _log.error("adapter_broken", adapter=name, why=why)
         self._readiness = Readiness(self._hub)
+        gauges = PendingGauges(self._hub, metrics)
+        self._closing.push_async_callback(gauges.close)
 
         admin = AdminSite(
             self._hub,
             readiness=self._readiness,
-            render=PendingGauges(self._hub, metrics).render,
+            render=gauges.render,
             tokens=settings.tokens(),
             allow_hosts=settings.allow_hosts,
         )
@@ -130,7 +139,7 @@ class Process:
         self._site = PublicSite(
             self._hub, app_secret=secret, app_settings=settings.adapter_app_settings
         )
-        self._public = web.ServerRunner(self._site.server(), shutdown_timeout=settings.shutdown_s)
+        self._public = web.ServerRunner(self._site.server(), shutdown_timeout=self._drain_s)
         await self._public.setup()
         self._closing.push_async_callback(self._public.cleanup)
 
@@ -139,7 +148,7 @@ class Process:
         work: asyncio.Task[None] | None = None
         if self._role != "web":
             workers = Workers(self._hub, self._adapters)
-            work = asyncio.create_task(workers.run(stop, drain_s=self._settings.shutdown_s))
+            work = asyncio.create_task(workers.run(stop, drain_s=self._drain_s))
         try:
             urls = await self._listen()
         except StartError:
@@ -173,14 +182,14 @@ class Process:
         return urls
 
     async def _drain(self, work: asyncio.Task[None] | None) -> None:
-        """Stop taking, finish what was taken; all within ``shutdown_s``."""
+        """Stop taking, finish what was taken; the process ends within ``shutdown_s``."""
         began = time.monotonic()
         self._readiness.serving = False
         _log.info("stopping", within_s=self._settings.shutdown_s)
         parts = {work} if work is not None else set()
         if self._public is not None:
             parts.add(asyncio.create_task(self._close_public(self._public)))
-        _, late = await asyncio.wait(parts, timeout=self._settings.shutdown_s + _GRACE_S)
+        _, late = await asyncio.wait(parts, timeout=self._drain_s + _GRACE_S)
         for part in late:
             part.cancel()
         for result in await asyncio.gather(*parts, return_exceptions=True):
@@ -192,7 +201,7 @@ class Process:
         for site in list(runner.sites):
             await site.stop()
         if self._site is not None:
-            await self._site.settle(self._settings.shutdown_s)
+            await self._site.settle(self._drain_s)
         await runner.cleanup()
 
     def _taken(self, address: str, setting: str) -> socket.socket:
@@ -216,22 +225,40 @@ class PendingGauges:
     """The gauges of the pending set, brought up to date when they are asked for.
 
     Counting a large ledger takes a while and every process is asked: it may take a twentieth of
-    the time, no more.
+    the time, no more. Nobody waits long for it: while the ledger is away, or counting goes on, what
+    was counted last is shown, beside all that is known without it.
     """
 
     def __init__(self, hub: Hub, metrics: PrometheusMetrics) -> None:
         self._hub = hub
         self._metrics = metrics
         self._not_before = 0.0
+        self._counting: asyncio.Task[None] | None = None
 
     async def render(self) -> tuple[bytes, str]:
         """Everything there is to show, with its content type."""
+        if self._counting is None and time.monotonic() >= self._not_before:
+            self._counting = asyncio.create_task(self._count())
+        if self._counting is not None:
+            await asyncio.wait({self._counting}, timeout=_COUNTING_S)
+        return self._metrics.render()
+
+    async def close(self) -> None:
+        """Stop counting."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.gather(self._counting, return_exceptions=True)
+
+    async def _count(self) -> None:
         began = time.monotonic()
-        if began >= self._not_before:
+        try:
             await self._show()
+        except StoreUnavailable as error:
+            _log.warning("pending_not_counted", why=str(error))
+        finally:
             now = time.monotonic()
             self._not_before = now + _COUNTING_SHARE * (now - began)
-        return self._metrics.render()
+            self._counting = None
 
     async def _show(self) -> None:
         metrics, now = self._metrics, self._hub.now()

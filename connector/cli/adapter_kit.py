@@ -70,6 +70,8 @@ def check(name: str, rules: tuple[str, ...], parent: Path | None, as_json: bool)
         print_table([_cells(report, row) for row in report.rows], columns, empty="no such rule")
         if not rules:
             click.echo(f"\n{_summary(report)}")
+    if report.broken:
+        raise Failed(f"{name} could not be checked")
     if not report.ok:
         raise Failed(f"{name} does not keep what it declares")
 

@@ -18,6 +18,7 @@ from pymongo.errors import (
     InvalidURI,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
 )
 from pymongo.uri_parser import parse_uri
 
@@ -31,6 +32,10 @@ _DATABASE = "connector"
 _OLDEST_SERVER = (5, 0)
 _NAMESPACE_EXISTS = 48
 _TOO_LARGE = {10334, 17419, 17420}
+_ADVICE = {
+    13: ": this user may not do that; it needs readWrite on its database",
+    18: ": it refuses us; check user, password and authSource",
+}
 MOVING = "moving"
 _LONG_STOP_S = 3 * 365 * 86_400
 """The log of a hub that nobody runs any more ends by itself. While one runs, ``forget`` decides."""
@@ -137,21 +142,21 @@ def connect(url: str, *, timeout_s: float) -> Books:
         ValueError: it is no such URL.
     """
     try:
-        told = parse_uri(url, validate=True, warn=False)
+        parts = parse_uri(url, validate=True, warn=False)
+        usual = {name: value for name, value in _USUAL.items() if name not in parts["options"]}
+        client: AsyncMongoClient[Doc] = AsyncMongoClient(
+            url,
+            serverSelectionTimeoutMS=round(timeout_s * 1000),
+            **usual,
+            **_SAFETY,
+        )
     except (InvalidURI, PyMongoError, ValueError) as error:
         # Without the error's own text: it may repeat the password.
         raise ValueError(
             "not a MongoDB URL (mongodb://host1,host2/database?replicaSet=name):"
             f" {type(error).__name__}"
         ) from None
-    usual = {name: value for name, value in _USUAL.items() if name not in told["options"]}
-    client: AsyncMongoClient[Doc] = AsyncMongoClient(
-        url,
-        serverSelectionTimeoutMS=round(timeout_s * 1000),
-        **usual,
-        **_SAFETY,
-    )
-    database = client.get_database(told["database"] or _DATABASE)
+    database = client.get_database(parts["database"] or _DATABASE)
     return Books(
         client,
         database,
@@ -245,8 +250,14 @@ def bounded(seconds: float) -> Iterator[None]:
 
 def told(error: PyMongoError) -> str:
     """What went wrong, without the values that the server's own text may repeat."""
+    name = type(error).__name__
+    if isinstance(error, ServerSelectionTimeoutError):
+        return f"{name}: no primary answers; check its hosts, replicaSet and tls, and the network"
     code = error.code if isinstance(error, OperationFailure) else None
-    return type(error).__name__ if code is None else f"{type(error).__name__} (code {code})"
+    if code is None:
+        return name
+    advice = _ADVICE.get(code, "")
+    return f"{name} (code {code}{advice})"
 
 
 def interrupted(error: BaseException) -> bool:

@@ -149,10 +149,7 @@ class Link:
         )
         async for attempt in patient:
             with attempt:
-                async with broker_errors(), asyncio.timeout(_CONNECT_S):
-                    connection = await aio_pika.connect(
-                        self._url, client_properties={"connection_name": f"hub {self._use}"}
-                    )
+                connection = await _connected(self._url, f"hub {self._use}")
         self._lost.clear()
         # Non-robust connections tell only here that they were lost: `is_closed` stays False.
         connection.close_callbacks.add(lambda *_: self.drop(connection))
@@ -182,11 +179,26 @@ class Link:
         )
 
 
+async def _connected(url: URL, name: str) -> AbstractConnection:
+    connection = aio_pika.Connection(url, client_properties={"connection_name": name})
+    try:
+        async with broker_errors(), asyncio.timeout(_CONNECT_S):
+            await connection.connect()
+    except BaseException:
+        await _end(connection)
+        raise
+    return connection
+
+
 async def _end(connection: AbstractConnection) -> None:
     """Close without believing that the other side still answers."""
     with contextlib.suppress(*FAILURES):
         async with broker_errors(), asyncio.timeout(_CLOSE_S):
             await connection.close()
+    if not connection.is_closed:
+        # The first try has let go of the socket; this one notes that it is over. Otherwise
+        # aio-pika tries again when the object is collected, outside of any loop.
+        await connection.close()
 
 
 @contextlib.asynccontextmanager

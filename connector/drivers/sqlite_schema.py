@@ -118,7 +118,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 def path_of(url: str) -> Path:
     """The file a ``sqlite:///`` URL names; a fourth slash makes it absolute."""
     if not url.startswith(_PREFIX) or url == _PREFIX or "?" in url:
-        raise ValueError(f"not a SQLite URL (sqlite:///file.db or sqlite:////path/file.db): {url}")
+        # Another database's URL may hold a password.
+        shown = f": {url}" if url.startswith("sqlite:") else ""
+        raise ValueError(f"not a SQLite URL (sqlite:///file.db or sqlite:////path/file.db){shown}")
     return Path(unquote(url.removeprefix(_PREFIX)))
 
 

@@ -7,7 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from connector.domain.http import HttpFailure, NoAnswer
-from connector.sdk.errors import AdapterError, AlreadyDone, RateLimited, Rejected, RetryLater
+from connector.sdk.errors import (
+    AdapterError,
+    AlreadyDone,
+    RateLimited,
+    Rejected,
+    RetryLater,
+    Unsupported,
+)
 from connector.sdk.values import Done, Outcome, Outcomes, Refused, TryAgain
 
 T = TypeVar("T")
@@ -62,7 +69,8 @@ class _Round:
                 self._failed(sku, error)
 
     def _failed(self, sku: str, error: Exception) -> None:
-        own = isinstance(error, RetryLater) and not isinstance(error, RateLimited)
+        # Unsupported is mostly a 404 about this very item: it must not hold up all others.
+        own = isinstance(error, RetryLater | Unsupported) and not isinstance(error, RateLimited)
         if isinstance(error, NoAnswer) or (own and self._creates):
             self._lost[sku] = error
         elif own:

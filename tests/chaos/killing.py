@@ -74,7 +74,7 @@ async def prove(machines: Machines, size: Size, *, seed: int = 3) -> Verdict:
         f" {killer.done['primary']} times; {len(report.findings) - len(wrong)} of"
         f" {len(report.findings)} invariants hold{': not ' + ', '.join(wrong) if wrong else ''},"
         f" {drained:.0f} s after the shop closed and the last kill",
-        report.ok and report.kills >= size.kills and drained <= _DRAINED_S,
+        report.ok and report.kills >= size.kills and killer.all_done and drained <= _DRAINED_S,
         {"drained_s": drained, "kills": report.kills},
     )
 
@@ -86,8 +86,15 @@ class _Killer:
         self._machines = machines
         self._size = size
         self._dice = dice
+        self._losses: set[asyncio.Task[None]] = set()
         self.last = 0.0
         self.done = {"broker": 0, "primary": 0}
+
+    @property
+    def all_done(self) -> bool:
+        """Whether everything that was to be killed was killed, and is back."""
+        size = self._size
+        return self.done == {"broker": size.broker_kills, "primary": size.primary_kills}
 
     async def processes(self, hub: Installation) -> None:
         every = self._size.day_s / (self._size.kills + 1)
@@ -113,6 +120,11 @@ class _Killer:
         part = self._size.day_s / max(1, times)
         for number in range(times):
             await asyncio.sleep(part * offset * 0.5 if number == 0 else part * 0.8)
-            await lose()
-            self.done[what] += 1
-            self.last = time.monotonic()
+            loss = asyncio.create_task(self._lose(what, lose))
+            self._losses.add(loss)
+            await asyncio.shield(loss)  # what is down comes back, even where the day is over
+
+    async def _lose(self, what: str, lose: Callable[[], Awaitable[None]]) -> None:
+        await lose()
+        self.done[what] += 1
+        self.last = time.monotonic()

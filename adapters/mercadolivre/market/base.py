@@ -88,6 +88,7 @@ class Market(Simulator):
         self._access: dict[str, Granted] = {}
         self._refresh: dict[str, Granted] = {}
         self._refreshed = 0
+        self._grant_lost = False
 
     def now(self) -> datetime:
         """This moment on the injected clock."""
@@ -173,9 +174,11 @@ class Market(Simulator):
                 granted = self._codes.pop(form.get("code", ""), None)
                 if granted is None or not self._proven(granted, form):
                     return self._no_grant()
+                self._grant_lost = False
             case "refresh_token":
                 granted = self._refresh.pop(form.get("refresh_token", ""), None)
                 if granted is None or granted.until <= self.now():
+                    self._grant_lost = True
                     return self._no_grant()
                 self._refreshed += 1
             case _:
@@ -222,6 +225,10 @@ class Market(Simulator):
         """Let every access token be over now."""
         for granted in self._access.values():
             granted.until = self.now()
+
+    def grant_lost(self) -> bool:
+        """Whether a refresh was refused since consent was last given."""
+        return self._grant_lost
 
     def refreshes(self) -> int:
         """How many times a token was refreshed so far."""

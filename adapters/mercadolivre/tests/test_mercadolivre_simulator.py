@@ -26,8 +26,10 @@ async def test_a_refresh_token_works_once_and_only_the_newest_one(bench):
     first = bench.signing.token
     second = await refresh(bench.app, bench.settings, bench.wire, first)
     assert second.refresh != first.refresh
+    assert not bench.simulator.grant_lost()
     with pytest.raises(AuthExpired):
         await refresh(bench.app, bench.settings, bench.wire, first)
+    assert bench.simulator.grant_lost()
     third = await refresh(bench.app, bench.settings, bench.wire, second)
     assert third.account == "468424240"
 

@@ -285,3 +285,14 @@ async def test_polling_above_the_ceiling_is_told_so(new_world):
         await world.adapter.orders_since("")
     for _ in range(5):  # one order's page is no list that somebody polls
         assert await world.adapter.order("unknown") is None
+
+
+async def test_lists_of_values_are_asked_for_once_an_hour_for_all_categories(new_world):
+    world = new_world(ceilings=True)
+    leaves = [each.id for each in await world.adapter.categories() if each.leaf][:5]
+    told = [await world.adapter.attributes(leaf) for leaf in leaves]
+    assert sum(any(each.values for each in attributes) for attributes in told) > 1
+    assert len(world.calls("VL11.values")) == 1
+    await world.clock.advance(3_600)
+    again = await world.adapter.attributes(leaves[0])
+    assert (again, len(world.calls("VL11.values"))) == (told[0], 2)

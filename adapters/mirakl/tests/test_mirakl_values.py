@@ -320,6 +320,26 @@ def test_polling_never_begins_later_than_the_poll_before_it():
     assert asked == began - OVERLAP
 
 
+@pytest.mark.parametrize("leaving", [0, 3, 15, 70, 140, 250])
+def test_the_first_poll_misses_no_order_while_others_leave_its_list(leaving):
+    """Orders that are shipped leave the list of open ones; what follows them moves up."""
+    listed, seen, cursor, calls = [f"O{number}" for number in range(250)], set(), "", 0
+    gone: list[str] = []
+    while True:
+        calls += 1
+        at = Cursor.parse(cursor).offset
+        page = [row(key, NOW - timedelta(days=2)) for key in listed[at : at + 100]]
+        answer = Cursor.parse(cursor).advance(page, len(listed), NOW)
+        seen |= set(answer.keys)
+        cursor = answer.cursor
+        if not answer.more:
+            break
+        if not gone:
+            gone, listed = listed[:leaving], listed[leaving:]
+    assert set(listed) <= seen
+    assert calls <= 6
+
+
 def test_a_poll_that_brings_nothing_stays_where_it_is():
     page = Cursor(since=NOW).advance([], 0, NOW + timedelta(days=1))
     assert (page.keys, page.more, Cursor.parse(page.cursor).since) == ((), False, NOW)

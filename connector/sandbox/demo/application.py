@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
-from connector.domain.http import Request
+from connector.domain.http import HttpFailure, Request
+from connector.sandbox.demo.supervised import HubError
 from connector.sandbox.server import OutboundHttp
 from connector.sdk import Capability
 from connector.sdk.registry import discover
@@ -14,6 +17,9 @@ from connector.sdk.testing.market import MarketSimulator
 from connector.sdk.testing.tricks import offers
 
 _PATH_SECRET = "secret-of-the-demo-application"  # noqa: S105 - of a hub that lives for minutes
+
+_LOOK_S = 0.5
+"""Real seconds between two looks at whether the grant was lost."""
 
 
 class CommandLine(Protocol):
@@ -60,12 +66,26 @@ async def introduce(
         webhook = f"{public}/marketplace/v1/app/{adapter}/{_PATH_SECRET}"
     market.call_back(webhook)
     if Capability.TOKENS in capabilities:
-        told = await hub.run("connection", "authorize", urls["id"], "--no-wait")
-        await _agree(told.split()[-1])
+        await _authorize(hub, urls["id"])
 
 
-async def _agree(url: str) -> None:
+async def keep_access(hub: CommandLine, market: MarketSimulator, connection_id: str) -> None:
+    """Let the merchant agree again, for ever, whenever the hub has lost its access.
+
+    A refresh token that works once is wasted when its answer is lost, or the hub is killed before
+    it is saved: nobody but the merchant can mend that.
+    """
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        if _says(market, "grant_lost", otherwise=False):
+            with suppress(HubError, HttpFailure, KeyError):
+                await _authorize(hub, connection_id)
+
+
+async def _authorize(hub: CommandLine, connection_id: str) -> None:
     """Open the consent page as the merchant, and go where it sends the browser."""
+    told = await hub.run("connection", "authorize", connection_id, "--no-wait")
+    url = told.split()[-1]
     http = OutboundHttp()
     try:
         page = await http.send(Request("GET", url))

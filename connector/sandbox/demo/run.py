@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from connector.sandbox.demo.application import introduce
+from connector.sandbox.demo.application import introduce, keep_access
 from connector.sandbox.demo.books import Books
 from connector.sandbox.demo.inspect import read_books, with_parked
 from connector.sandbox.demo.installation import Installation
@@ -107,7 +107,9 @@ class Demo:
             closing.push_async_callback(hub.stop)
             day = self._day = Day(stage)
             closing.push_async_callback(day.close)
-            await self._connect(stage, hub, place)
+            connection_id = await self._connect(stage, hub, place)
+            access = asyncio.create_task(keep_access(hub, stage.market, connection_id))
+            closing.push_async_callback(_stopped, access)
             troubles = [asyncio.create_task(trouble(hub)) for trouble in self._troubles]
             try:
                 self._progress.enter("the catalog is loaded")
@@ -124,8 +126,8 @@ class Demo:
                 _write_ledgers(stage, place)
             return self._report(stage, hub, books, findings, monotonic() - began)
 
-    async def _connect(self, stage: Stage, hub: Installation, place: Path) -> None:
-        """Do what a merchant's operator does to be connected."""
+    async def _connect(self, stage: Stage, hub: Installation, place: Path) -> str:
+        """Do what a merchant's operator does to be connected; returns the connection's id."""
         self._progress.enter("the hub starts")
         await hub.start()
         self._progress.enter("the connection is added, checked and loaded")
@@ -137,6 +139,7 @@ class Demo:
         await hub.run("connection", "check", urls["id"], "--fix")
         stage.break_things()
         await hub.run("sync", urls["id"])
+        return str(urls["id"])
 
     async def _killing(self, hub: Installation) -> None:
         dice = Random(self._options.seed + 5)  # noqa: S311 - a demo's dice

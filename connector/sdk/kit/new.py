@@ -65,7 +65,7 @@ def _why_not(name: str, parent: Path, *, inside: bool) -> str:
         return f"there is an adapter {name} already"
     if (parent / name).exists():
         return f"{parent / name} exists already: nothing was written"
-    if not parent.is_dir():
+    if parent.exists() and not parent.is_dir():
         return f"{parent} is no folder"
     return ""
 
@@ -78,14 +78,14 @@ class _Names:
     def put_in(self, text: str) -> str:
         """The template's text with the new adapter's names."""
         words = [word.capitalize() for word in self.name.split("_") if word]
-        for old, new in (
-            (_TEMPLATE, self.package),
-            ("Acme Market", " ".join(words)),
-            ("Acme", "".join(words)),
-            ("acme", self.name),
-        ):
-            text = text.replace(old, new)
-        return text
+        new = {
+            _TEMPLATE: self.package,
+            "Acme Market": " ".join(words),
+            "Acme": "".join(words),
+            "acme": self.name,
+        }
+        # All at once: what was put in may itself contain a word of the template's ("acme2").
+        return re.sub("|".join(map(re.escape, new)), lambda found: new[found[0]], text)
 
 
 def _template() -> Iterator[tuple[str, str]]:

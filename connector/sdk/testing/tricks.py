@@ -69,6 +69,10 @@ class Tricks(Protocol):
         """Let every access token be over now."""
         ...
 
+    def grant_lost(self) -> bool:
+        """Whether the merchant has to agree again: a refresh token works once, and was wasted."""
+        ...
+
     def refreshes(self) -> int:
         """How many times a token was refreshed so far."""
         ...

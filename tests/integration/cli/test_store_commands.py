@@ -245,7 +245,7 @@ def test_a_source_that_changed_between_two_attempts_is_noticed(source, target, m
     ("arguments", "why"),
     [
         (("sqlite:///nothing-there.db", "mongodb://127.0.0.1/x"), "there is no nothing-there.db"),
-        (("mongodb://a/b", "mongodb://127.0.0.1/x"), "not a SQLite URL"),
+        (("mongodb://user:s3cret@a/b", "mongodb://127.0.0.1/x"), "not a SQLite URL"),
         (("SOURCE", "sqlite:///other.db"), "not a MongoDB URL"),
         (("SOURCE", "mongodb://user:s3cret@:1:2/x"), "not a MongoDB URL"),
     ],

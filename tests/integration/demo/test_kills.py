@@ -13,7 +13,7 @@ async def test_twenty_kills_in_a_day_lose_nothing(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     process = await start(
         "--skus", "60", "--orders", "20", "--seed", "6", "--faults", "hard",
-        "--time-scale", "150", "--kill-every", "1.4", "--json", str(file),
+        "--time-scale", "130", "--kill-every", "0.8", "--json", str(file),
         temp=tmp_path,
     )  # fmt: skip
     code, said = await finish(process, within_s=330)

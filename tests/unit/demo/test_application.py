@@ -1,10 +1,14 @@
 """How the demo makes the hub known to a marketplace: settings, address, consent."""
 
+import asyncio
 import json
+from contextlib import suppress
 
+from connector.sandbox.demo import application
 from connector.sandbox.demo.application import (
     application_environment,
     introduce,
+    keep_access,
     takes_parts,
     wants_documents,
 )
@@ -94,3 +98,24 @@ async def test_the_merchant_opens_the_page_and_follows_it_back():
     assert hub.ran == [("connection", "authorize", "shop-1", "--no-wait")]
     assert browser.seen == ["/page", "/callback"]
     assert market.called.startswith(f"{PUBLIC}/marketplace/v1/app/mercadolivre/")
+
+
+async def test_the_merchant_agrees_again_when_the_grant_was_lost(monkeypatch):
+    monkeypatch.setattr(application, "_LOOK_S", 0)
+    browser, lost = Browser(), [True, False]
+
+    class Market(WithConsent):
+        def grant_lost(self):
+            if not lost:
+                asyncio.current_task().cancel()
+            return bool(lost) and lost.pop(0)
+
+    runner, browser.url = await serve_simulator(browser)
+    hub = Hub(f"{browser.url}/page")
+    try:
+        with suppress(asyncio.CancelledError):
+            await asyncio.create_task(keep_access(hub, Market(), "shop-1"))
+    finally:
+        await runner.cleanup()
+    assert hub.ran == [("connection", "authorize", "shop-1", "--no-wait")]
+    assert browser.seen == ["/page", "/callback"]

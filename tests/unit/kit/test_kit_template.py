@@ -46,6 +46,13 @@ def test_a_new_adapter_goes_into_the_projects_folder(home):
     assert (home / "corner_shop/tests/test_corner_shop_conformance.py") in made.files
 
 
+@pytest.mark.parametrize("name", ["acme2", "my_acme", "acme_market"])
+def test_a_name_may_contain_the_templates_own(home, name):
+    make_adapter(name)
+    module = importlib.import_module(f"stalls.{name}")
+    assert (module.ADAPTER.name, module.SIMULATOR is not None) == (name, True)
+
+
 def test_nothing_of_the_template_is_left(home):
     made = make_adapter("corner_shop")
     texts = {path: path.read_text(encoding="utf-8").lower() for path in made.files}
@@ -87,8 +94,10 @@ def test_what_is_there_is_not_touched(tmp_path):
 
 
 def test_the_place_must_be_a_folder(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(CannotMake, match="is no folder"):
-        make_adapter("shop", tmp_path / "nowhere")
+        make_adapter("shop", tmp_path / "file")
+    assert make_adapter("shop", tmp_path / "new/place").hint == f" --dir {tmp_path / 'new/place'}"
 
 
 def test_imports_are_put_in_order():

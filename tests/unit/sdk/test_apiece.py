@@ -15,6 +15,7 @@ from connector.sdk import (
     Rejected,
     RetryLater,
     TryAgain,
+    Unsupported,
     apiece,
     together,
 )
@@ -38,6 +39,11 @@ async def test_a_refusal_a_delay_and_what_is_done_already_are_each_items_own():
     outcomes = await apiece(ITEMS, call)
     assert outcomes == {"1": Refused(("no",)), "2": TryAgain("later", 5), "3": Done("M3")}
     assert await apiece({"1": "1"}, failing(_1=AlreadyDone("is"))) == {"1": Done()}
+
+
+async def test_an_item_that_is_not_there_holds_up_no_other():
+    outcomes = await apiece(ITEMS, failing(_1=Unsupported("no such thing")), at_once=1)
+    assert outcomes == {"1": TryAgain("no such thing"), "2": Done("M2"), "3": Done("M3")}
 
 
 async def test_a_call_without_an_answer_leaves_its_sku_out():
