@@ -105,13 +105,15 @@ class Listings:
     # --- listing ----------------------------------------------------------------------------------
 
     async def create(self, offers: Sequence[Offer]) -> Outcomes:
-        """List what is not there yet; what turns out to be is brought up to date instead."""
-        there = await self.find([offer.sku for offer in offers])
+        """List what is not there yet; what turns out to be is brought up to date instead.
+
+        Each is looked for by itself: a search that fails is no other item's trouble.
+        """
         tags, categories = await self.account_tags(), await self._categories(offers)
 
         async def one(offer: Offer) -> Outcome:
             category = categories[offer.content.market_category]
-            item = there.get(offer.sku)
+            item = (await self.find([offer.sku])).get(offer.sku)
             if item is None:
                 return await self._new(offer, category, family=USER_PRODUCTS in tags)
             body = self._terms_body(offer.terms)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import click
 from pydantic import SecretStr
@@ -15,9 +18,10 @@ from connector.drivers.clock import SystemClock
 from connector.ports import Json
 from connector.sandbox.server import FAULT_LEVELS, OutboundHttp, faults_of, serve_simulator
 from connector.sandbox.vtexsim import VtexSimSettings, VtexSimulator
-from connector.sdk import Request
+from connector.sdk import Adapter
 from connector.sdk.registry import discover
 from connector.sdk.testing.simulator import Simulator
+from connector.sdk.testing.tricks import offers
 
 _LOSSES: Mapping[str, Mapping[str, float]] = {
     "none": {},
@@ -126,20 +130,31 @@ def marketplace(  # noqa: PLR0917 - click passes them by keyword
         simulator = made(
             clock=SystemClock(time_scale), outbound=outbound, seed=seed, faults=faults_of(faults)
         )
-        switches = await simulator.handle(Request("GET", "/_sim/settings"))
-        fields = adapter.settings_model.model_fields
-        known = switches.json() if isinstance(switches.json(), dict) else {}
-        secret = [each for each, field in fields.items() if field.annotation is SecretStr]
-        wanted = {each: known[each] for each in fields if each in known}
         await _serve(
             simulator,
             outbound,
             host,
             port,
-            lambda url: _tell_market(url, name, {"base_url": url, **wanted}, secret, as_json),
+            lambda url: _tell_market(url, name, _wanted(simulator, adapter, url), as_json),
         )
 
     run(work())
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the hub has to be told to reach a simulator."""
+
+    settings: Json
+    secret: tuple[str, ...]
+    application: Json
+
+
+def _wanted(simulator: Any, adapter: type[Adapter[Any]], url: str) -> _Wanted:
+    fields = adapter.settings_model.model_fields
+    secret = tuple(each for each, field in fields.items() if field.annotation is SecretStr)
+    application = simulator.app_settings(url) if offers(simulator, "app_settings") else {}
+    return _Wanted(simulator.seller_settings(url), secret, application)
 
 
 async def _serve(
@@ -186,17 +201,22 @@ def _tell_vtex(url: str, settings: VtexSimSettings, as_json: bool) -> None:
     _tell_control(url, "skus")
 
 
-def _tell_market(url: str, name: str, wanted: Json, secret: list[str], as_json: bool) -> None:
-    spec: Json = {"adapter": name, "adapter_settings": wanted}
+def _tell_market(url: str, name: str, wanted: _Wanted, as_json: bool) -> None:
+    spec: Json = {"adapter": name, "adapter_settings": wanted.settings}
+    application = {name: wanted.application} if wanted.application else {}
     if as_json:
-        print_json({"base_url": url, "control": f"{url}/_sim", "connection": spec})
+        told = {"base_url": url, "control": f"{url}/_sim", "connection": spec}
+        print_json(told | ({"application": application} if application else {}))
         return
     note(f"a simulated {name} marketplace answers at {url}")
-    if secret:
-        note(f"its secrets ({', '.join(secret)}) open nothing real")
+    if wanted.secret:
+        note(f"its secrets ({', '.join(wanted.secret)}) open nothing real")
     note("put this into a connection's file:")
     print_json(spec)
     _tell_control(url, "settings")
+    if application:
+        plain = json.dumps(application)
+        note(f"it knows the hub as an application: CONNECTOR_ADAPTER_APP_SETTINGS='{plain}'")
 
 
 def _tell_control(url: str, example: str) -> None:

@@ -123,18 +123,20 @@ class Limiter:
     ) -> None:
         """Have a slice of every scope's allowance at hand, or know when to ask again.
 
-        The last rule is the strictest; it is asked only once the others have something to spend.
+        The last rule is the strictest; it is asked only once the others have something to spend:
+        a slice that waits for another one is soon lost.
         """
         for rule, scope in zip(rules, scopes, strict=True):
             async with scope.asking:
                 now = self._now()
-                if now < scope.ask_at - ROUNDING_S:
-                    continue
-                try:
-                    await self._ask(commons, rule, scope, deadline - now)
-                except StoreUnavailable:
-                    until = self._clock.now() + timedelta(seconds=1)
-                    raise Held("the ledger cannot say what a peer allows", until) from None
+                if now >= scope.ask_at - ROUNDING_S:
+                    try:
+                        await self._ask(commons, rule, scope, deadline - now)
+                    except StoreUnavailable:
+                        until = self._clock.now() + timedelta(seconds=1)
+                        raise Held("the ledger cannot say what a peer allows", until) from None
+            if _spend(scope, rule.limit, self._now(), background=False).wait > 0:
+                return
 
     async def _ask(self, commons: Commons, rule: Rule, scope: _Scope, within_s: float) -> None:
         if rule.limit is None:

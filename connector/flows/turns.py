@@ -35,6 +35,8 @@ _SWEEP_AT_LEAST_S = 0.02
 _MOST_ORDERS = 8
 _MOST_LISTINGS = 5_000
 _WORKERS = 16
+_SWEEP = "sweep"
+"""In metrics beside the contexts: looking for what is due in any of them."""
 
 
 class Workers:
@@ -77,7 +79,13 @@ class Workers:
             await asyncio.gather(consumer, stopped, return_exceptions=True)
 
     async def turn(self, turn: Turn) -> None:
-        """Take one turn of a connection in a context."""
+        """Take one turn of a connection in a context; while the ledger is away, it is put off."""
+        try:
+            await self._turn(turn)
+        except StoreUnavailable:
+            self._note_away(turn.connection, turn.context)
+
+    async def _turn(self, turn: Turn) -> None:
         hub = self.hub
         connection = await hub.book.get(turn.connection)
         if connection is None or not serves(connection, turn.context):
@@ -121,8 +129,7 @@ class Workers:
             for claim in claims:
                 await self._settle(claim, setback(error))
         except StoreUnavailable:
-            log.warning("store unavailable", connection=connection.id, context=context)
-            self.hub.metrics.count("store_unavailable_total", context=context)
+            self._note_away(connection.id, context)
         except Exception as error:  # noqa: BLE001 - one poisonous key must not stop the others
             log.error(  # noqa: TRY400 - a traceback could show what must not be logged
                 "turn failed",
@@ -139,6 +146,10 @@ class Workers:
                 await self._work(context, connection, claims[middle:])
             else:
                 await self._give_back(claims[0], error)
+
+    def _note_away(self, connection: str, context: Context) -> None:
+        log.warning("store unavailable", connection=connection, context=context)
+        self.hub.metrics.count("store_unavailable_total", context=context)
 
     async def _give_back(self, claim: Claim, error: Exception) -> None:
         """A key that makes us fail climbs the ladder like any other failing key."""
@@ -183,6 +194,7 @@ class Workers:
                 due = await hub.store.next_due()
             except StoreUnavailable:
                 due = None
+                hub.metrics.count("store_unavailable_total", context=_SWEEP)
             longest = hub.clock.wall(self.sweep_every_s)
             shortest = hub.clock.wall(_SWEEP_AT_LEAST_S)
             wait = longest if due is None else min(longest, max(shortest, due - hub.now()))

@@ -10,7 +10,7 @@ from connector.domain.breaker import COOLDOWN_S, Phase
 from connector.domain.http import Held
 from connector.domain.limits import decide, in_background, reserve
 from connector.drivers.breakers import Breakers
-from connector.drivers.commons import Commons, most_at_once
+from connector.drivers.commons import ALLOWANCE, Commons, most_at_once
 from connector.drivers.limiter import Limiter, Rule
 from connector.drivers.memory_store import MemoryStore
 from connector.drivers.virtual_time import VirtualClock, run_virtual
@@ -111,6 +111,24 @@ def test_a_slow_limit_is_one_call_a_minute_for_all_together():
     gaps = [later - earlier for earlier, later in pairwise(calls)]
     assert min(gaps) >= 59.5
     assert len(calls) >= 27
+
+
+def test_a_strict_limit_loses_nothing_where_another_one_is_used_up():
+    clock = VirtualClock()
+    busy, strict = rule("busy", rate=1, per_s=60, burst=1), rule("strict", 1, 1, per_s=600)
+
+    async def main() -> None:
+        commons = Commons(MemoryStore(clock), clock)
+        one, other = Limiter(clock, commons=commons), Limiter(clock, commons=commons)
+        await other.acquire([busy])
+        for _ in range(10):
+            with pytest.raises(Held) as held:
+                await one.acquire([busy, strict])
+        assert await commons.read(ALLOWANCE, "strict") == ({}, 0)
+        await clock.sleep((held.value.until - clock.now()).total_seconds())
+        await one.acquire([busy, strict])
+
+    run_virtual(main())
 
 
 def test_a_pause_is_told_to_all():

@@ -208,6 +208,34 @@ async def test_a_turn_of_a_connection_nobody_knows_does_nothing():
 
 
 @virtual
+async def test_a_ledger_that_is_away_is_counted_by_turns_and_sweepers(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    async with staged(load=False) as stage:
+        hub = stage.up
+        await stage.kill()
+        counted: set[str] = set()
+
+        class Told(NoMetrics):
+            def count(self, name: str, value: float = 1, **labels: str) -> None:
+                if name == "store_unavailable_total":
+                    counted.add(labels["context"])
+
+        monkeypatch.setattr(hub, "metrics", Told())
+        monkeypatch.setattr(stage.store, "claim", away)
+        monkeypatch.setattr(stage.store, "due", away)
+        await Workers(hub).turn(Turn(stage.joined.id, Context.ORDERS, "demo"))
+        assert counted == {"orders"}
+        sweeping = asyncio.create_task(Workers(hub).sweep_forever())
+        await stage.clock.sleep(5)
+        sweeping.cancel()
+        assert counted == {"orders", "sweep"}
+
+
+@virtual
 async def test_stopping_finishes_what_was_begun():
     async with staged(load=False) as stage:
         await stage.kill()
