@@ -20,7 +20,10 @@ class LeaseLost(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The store cannot save now (disk full, locked, away): answer 503, never 2xx."""
+    """The store cannot say that it saved (disk full, locked, away): answer 503, never 2xx.
+
+    It may have saved all the same; whoever repeats the commit finds out, and harms nothing.
+    """
 
 
 # --- what can be written ------------------------------------------------------------------------
@@ -167,7 +170,7 @@ class Store(Protocol):
         Raises:
             Conflict: a Put's version is not the stored one.
             LeaseLost: a Settle's fence is not the stored one.
-            StoreUnavailable: nothing was saved.
+            StoreUnavailable: it is not known to be saved.
         """
         ...
 

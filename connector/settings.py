@@ -214,7 +214,7 @@ class Settings(BaseSettings):
         None, description="moment from which time_scale counts; the same in all processes of a hub"
     )
     lease_s: float = Field(
-        60.0, ge=1, description="a worker silent for so long loses its keys to another"
+        30.0, ge=1, description="a worker silent for so long loses its keys to another"
     )
     concurrency: int = Field(
         8, ge=1, le=1000, description="most HTTP calls at once per connection and context"

@@ -26,6 +26,9 @@ from connector.sdk import AdapterSettings
 from connector.sdk.registry import AdapterRegistry, discover
 from connector.settings import Settings
 
+_LEDGER_S = 4.0
+"""VTEX waits 5 s for an answer: a ledger that does not answer is told of before that."""
+
 
 @asynccontextmanager
 async def open_hub(
@@ -83,7 +86,7 @@ async def open_hub(
 async def _open_store(settings: Settings, clock: Clock) -> Store:
     try:
         if not settings.embedded:
-            return await MongoStore.opened(settings.store_url, clock)
+            return await MongoStore.opened(settings.store_url, clock, timeout_s=_LEDGER_S)
         return SqliteStore(settings.store_url, clock)
     except (StoreUnavailable, ValueError, OSError) as error:
         raise StartError(f"CONNECTOR_STORE_URL: {error}") from error

@@ -250,14 +250,15 @@ class PendingGauges:
             await asyncio.gather(self._counting, return_exceptions=True)
 
     async def _count(self) -> None:
-        began = time.monotonic()
+        began, share = time.monotonic(), 1
         try:
             await self._show()
-        except StoreUnavailable as error:
+            share = _COUNTING_SHARE
+        except StoreUnavailable as error:  # it may be back soon
             _log.warning("pending_not_counted", why=str(error))
         finally:
             now = time.monotonic()
-            self._not_before = now + _COUNTING_SHARE * (now - began)
+            self._not_before = now + share * (now - began)
             self._counting = None
 
     async def _show(self) -> None:

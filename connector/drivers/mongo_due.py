@@ -7,7 +7,8 @@ even that is much, what is known of it at both ends will do for a while.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -36,11 +37,21 @@ class Seldom:
         self._began = time.monotonic()
         return self._began >= self._again
 
-    def end(self) -> None:
-        """It is done; what was quick may be asked again at once."""
-        now = time.monotonic()
-        took = now - self._began
-        self._again = now + _SHARE * took if took > _NOTEWORTHY_S else 0.0
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Ask it in this block; what was quick may be asked again at once.
+
+        What failed is tried sooner, as the server may just have been away, but not all the time:
+        it may also be too much for it.
+        """
+        share = 1
+        try:
+            yield
+            share = _SHARE
+        finally:
+            now = time.monotonic()
+            took = now - self._began
+            self._again = now + share * took if took > _NOTEWORTHY_S else 0.0
 
 
 async def due_at_an_end(

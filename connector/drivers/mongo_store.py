@@ -211,10 +211,8 @@ class MongoStore:
         if complete:
             return asking.longest_waiting(found, limit)
         if self._whole_look.begin():
-            try:
+            with self._whole_look.measured():
                 found = await self._ask(asking.due(self._books, now), _LONG_S)
-            finally:
-                self._whole_look.end()
         else:
             # Who waits in between is found by the next whole look.
             newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
@@ -245,10 +243,8 @@ class MongoStore:
         """Counts per connection and context; of a very large set those of a while ago."""
         if not self._counting.begin():
             return self._counted
-        try:
+        with self._counting.measured():
             self._counted = await self._ask(asking.pending_stats(self._books, now), _LONG_S)
-        finally:
-            self._counting.end()
         return self._counted
 
     async def get(self, kind: str, connection: str, keys: Sequence[str]) -> dict[str, Document]:

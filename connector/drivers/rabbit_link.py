@@ -83,6 +83,8 @@ class Link:
         self._refused = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._trouble = ""
+        """What the last attempt to connect ended with."""
 
     async def open(self, *, patience_s: float) -> None:
         """Begin, and wait for the first connection.
@@ -95,7 +97,10 @@ class Link:
         if self._refused.is_set():
             why = "refuses us: check user, password and virtual host"
         else:
-            why = f"did not answer for {patience_s:g} s"
+            why = (
+                f"did not answer for {patience_s:g} s ({self._trouble or 'no connection'}): check"
+                " address, port and virtual host"
+            )
         if not self._connected.is_set():
             raise BrokerUnavailable(f"RabbitMQ at {place(self._url)} {why}")
 
@@ -168,6 +173,7 @@ class Link:
 
     def _note_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
+        self._trouble = type(error).__name__
         if isinstance(error, _REFUSED):
             self._refused.set()
         _log.warning(

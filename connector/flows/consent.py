@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,7 +160,8 @@ async def _complete(hub: Hub, consent: _Open, code: str) -> None:
         token = await _trade(hub, consent, code)
         await _save(hub, consent, token)
     except Refusal as refusal:
-        await hub.store.commit([consent.put(Progress.FAILED, str(refusal))])
+        with suppress(Conflict):  # a newer consent was begun: how this one ended is of no interest
+            await hub.store.commit([consent.put(Progress.FAILED, str(refusal))])
         raise
 
 

@@ -115,7 +115,7 @@ class Hub:
     peers: PeerBook
     public_url: str
     rng: Random = field(default_factory=Random)
-    lease_s: float = 60.0
+    lease_s: float = 30.0
     """Real seconds a worker may be silent before its keys go to another."""
     batch: int = 50
     """Most keys claimed in one turn."""

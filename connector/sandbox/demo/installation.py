@@ -45,6 +45,8 @@ class Installation:
         webs = [process.port for process in self.processes[: max(1, options.web)]]
         self._door = Door(lambda: webs) if options.web else None
         self.kills = 0
+        self._dying: list[Supervised] = []
+        """Killed and not up again yet."""
 
     def _planned(self, options: DemoOptions) -> Iterator[Supervised]:
         if not options.web:
@@ -82,12 +84,19 @@ class Installation:
 
     async def kill_one(self, dice: Random) -> None:
         """Kill one process without any warning, and start it again a moment later."""
-        victim = dice.choice([each for each in self.processes if not each.down] or self.processes)
+        free = [each for each in self.processes if each not in self._dying]
+        if not free:
+            return
+        victim = dice.choice(free)
+        self._dying.append(victim)
         self.kills += 1
-        await victim.end(signal.SIGKILL, _SHUTDOWN_S)
-        await asyncio.sleep(dice.uniform(0.0, 0.3))
-        with suppress(HubError):
-            await victim.start()
+        try:
+            await victim.end(signal.SIGKILL, _SHUTDOWN_S)
+            await asyncio.sleep(dice.uniform(0.0, 0.3))
+            with suppress(HubError):
+                await victim.start()
+        finally:
+            self._dying.remove(victim)
 
     async def restart_if_down(self) -> None:
         """Start whatever was just killed."""

@@ -142,7 +142,11 @@ class Case:
 
 
 def load_cases(folder: Path) -> list[Case]:
-    """Every case below a ``fixtures`` folder, in order of its path."""
+    """Every case below a ``fixtures`` folder, in order of its path.
+
+    Raises:
+        OSError, ValueError: a file is missing or is no JSON; the message names it.
+    """
     return [
         Case(
             operation=path.parent.parent.name,
@@ -333,7 +337,10 @@ def _told(error: Exception) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{'/'.join(path.parts[-3:])}: {error}") from error
 
 
 def _read_or(path: Path, otherwise: Any) -> Any:

@@ -109,6 +109,23 @@ async def test_a_new_consent_makes_the_one_before_void(one, public, connection, 
     assert (await call(public, "GET", new))[0] == 200
 
 
+async def test_a_consent_that_is_replaced_while_its_code_is_traded_is_void(
+    one, public, connection, market, monkeypatch
+):
+    way, _ = await asked(one, connection, market)
+    trade = consent._trade
+
+    async def slowly(hub, under_way, code):
+        token = await trade(hub, under_way, code)
+        await consent.begin(one.hub, connection.id)
+        return token
+
+    monkeypatch.setattr(consent, "_trade", slowly)
+    status, page, _ = await call(public, "GET", way)
+    assert (status, b"begin again" in page) == (400, True)
+    assert await consent.progress(one.hub, connection.id) == (Progress.WAITING, "")
+
+
 async def test_a_consent_is_too_old_after_a_quarter_of_an_hour(another, server, market):
     clock = Late()
     async with another(clock=clock) as side, served(side.hub, app_settings=APP) as public:

@@ -14,7 +14,17 @@ from connector.drivers.mongo_changes import (
 )
 from connector.drivers.mongo_due import Seldom, longest_waiting
 from connector.drivers.mongo_rows import row_doc, row_of
-from connector.ports import Conflict, Drop, Due, EraseFacts, Hold, LeaseLost, Put, Settle
+from connector.ports import (
+    Conflict,
+    Drop,
+    Due,
+    EraseFacts,
+    Hold,
+    LeaseLost,
+    Put,
+    Settle,
+    StoreUnavailable,
+)
 from tests.contract.store_words import T0, C, at, document, entry, fact, mark
 
 
@@ -155,13 +165,25 @@ def test_what_costs_much_is_done_seldom(monkeypatch):
     seldom = Seldom()
     for _ in range(3):  # quick: as often as one likes
         assert seldom.begin()
-        now += 0.1
-        seldom.end()
+        with seldom.measured():
+            now += 0.1
     assert seldom.begin()
-    now += 2
-    seldom.end()
+    with seldom.measured():
+        now += 2
     assert not seldom.begin()
     now += 39
+    assert not seldom.begin()
+    now += 1
+    assert seldom.begin()
+
+    def fail() -> None:
+        nonlocal now
+        now += 60
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable), seldom.measured():
+        fail()
+    now += 59
     assert not seldom.begin()
     now += 1
     assert seldom.begin()
