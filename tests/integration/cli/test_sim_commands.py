@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from connector.cli.main import cli
+from connector.sdk.registry import discover
 
 COMMAND = Path(sys.executable).with_name("connector")
 
@@ -92,6 +93,16 @@ def test_a_connection_between_two_simulators_passes_its_checkup(start, tmp_path,
     assert added["notification_url"].split("/")[6] not in json.dumps(found)
     affiliates = read(f"{vtex['base_url']}/_sim/status")["affiliates"]
     assert affiliates == ["MKT"]
+
+
+@pytest.mark.parametrize("name", ["demo", "mirakl", "mercadolivre"])
+def test_what_it_says_reaches_it(start, name):
+    market, _ = start("marketplace", "--adapter", name)
+    adapter = discover().get(name)
+    settings = adapter.settings_model.model_validate(market["connection"]["adapter_settings"])
+    assert adapter.base_url(settings) == market["base_url"]
+    if adapter.app_settings_model is not None:
+        adapter.app_settings_model.model_validate(market["application"][name])
 
 
 def test_for_people_it_says_how_to_use_it(tmp_path):

@@ -171,7 +171,7 @@ async def test_fixtures_without_settings(measure, folder):
 async def test_a_record_that_cannot_be_read(measure, folder, part):
     write(folder, f"fixtures/check/good/{part}.json", "{")
     row = await measure("recorded", folder=folder)
-    assert "a recorded exchange cannot be read" in row.says[0]
+    assert f"a recorded exchange cannot be read: check/good/{part}.json" in row.says[0]
 
 
 async def test_a_record_of_something_else(measure, folder):
