@@ -65,6 +65,7 @@ class MiraklAdapter(Adapter[MiraklSettings]):
     batch_size = 5_000
     turn_size = 5_000
     poll_every_s = 300
+    refunds_shipped = True
     # A file of new products may wait for the operator's people for days; imports of offers are
     # given up much earlier, see imports.py.
     lot_patience_s = 21 * 86_400

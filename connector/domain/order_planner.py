@@ -178,7 +178,8 @@ def _cancelled_by_seller(view: OrderView) -> Decision | None:
         return None
     if not cancellation.confirmed_by_owner:
         return None  # VTEX's own order does not say so: nothing harmful follows from a call alone
-    if order.market.status in {MarketStatus.SHIPPED, MarketStatus.DELIVERED}:
+    shipped = order.market.status in {MarketStatus.SHIPPED, MarketStatus.DELIVERED}
+    if shipped and not view.can.refund:
         why = f"the marketplace says {order.market.raw_status or order.market.status}"
         return _ask(view, "cancel-after-shipping", "cancelled in VTEX after it was shipped", why)
     ended = order.vtex is not None and order.vtex.cancelled

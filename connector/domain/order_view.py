@@ -88,6 +88,8 @@ class MarketAbility:
     invoice: bool = True
     tracking: bool = True
     delivered: bool = True
+    refund: bool = False
+    """A shipped order can be given up as well: all the money goes back."""
 
 
 @dataclass(frozen=True, slots=True)

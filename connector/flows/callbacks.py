@@ -131,7 +131,8 @@ async def take_cancel(hub: Hub, connection: Connection, raw_ref: str, body: byte
     """VTEX cancels, or confirms a cancellation of ours (7.4).
 
     A repeated call is answered like the first: an error would block the seller's order for ever
-    (KI 1198719). A marketplace that has shipped is not cancelled: 409, and a person is asked.
+    (KI 1198719). A marketplace that has shipped is not cancelled, unless it lets
+    the seller give all the money back: 409, and a person is asked.
 
     Raises:
         Undecided: VTEX's own order could not be read now.
@@ -139,7 +140,7 @@ async def take_cancel(hub: Hub, connection: Connection, raw_ref: str, body: byte
     ref = await resolve_ref(hub, connection, raw_ref)
     reason = parse_cancel(body)
     order = await _order(hub, connection, ref)
-    if order is not None and _shipped(order):
+    if order is not None and _shipped(order) and not _refunds(hub, connection):
         await _save(hub, connection, ref, FactKind.CANCEL, CancelTold(reason=reason, refused=True))
         return CancelAnswer(None, "the marketplace has already shipped this order")
     asked_by_us = order is not None and order.cancellation is not None
@@ -158,6 +159,11 @@ def _shipped(order: Order) -> bool:
         order.cancellation.by is CancelSide.MARKETPLACE or order.cancellation.confirmed_by_owner
     )
     return gone and not agreed
+
+
+def _refunds(hub: Hub, connection: Connection) -> bool:
+    adapter = hub.registry.found.get(connection.adapter)
+    return adapter is not None and adapter.refunds_shipped
 
 
 async def _vtex_cancels(hub: Hub, connection: Connection, ref: str) -> bool:

@@ -84,6 +84,7 @@ class Peers:
             invoice=Capability.INVOICE in can,
             tracking=Capability.TRACKING in can,
             delivered=Capability.DELIVERED in can,
+            refund=self.adapter.refunds_shipped,
         )
 
 

@@ -56,6 +56,8 @@ class Adapter(Generic[S]):
     """Most items in one listing call."""
     max_stock: ClassVar[int] = 1_000_000
     """The largest stock the marketplace takes; larger ones are cut."""
+    refunds_shipped: ClassVar[bool] = False
+    """Whether ``cancel`` also gives all the money of a shipped order back."""
     poll_every_s: ClassVar[float] = 300
     """How often orders are polled."""
     turn_size: ClassVar[int] = 0
@@ -193,7 +195,9 @@ class Adapter(Generic[S]):
         raise NotImplementedError
 
     async def cancel(self, key: str, reason: str) -> None:
-        """Cancel the order on the marketplace."""
+        """Cancel the whole order on the marketplace; with ``refunds_shipped`` also one that
+        was shipped: the buyer gets all the money back.
+        """
         raise NotImplementedError
 
     async def send_invoice(self, key: str, invoice: Invoice) -> None:

@@ -422,6 +422,19 @@ def test_what_has_been_shipped_is_not_cancelled_there(status: MarketStatus):
     assert asked(of) == "cancel-after-shipping"
 
 
+@pytest.mark.parametrize("status", [MarketStatus.SHIPPED, MarketStatus.DELIVERED])
+def test_where_the_seller_may_refund_what_was_shipped_is_given_up_too(status: MarketStatus):
+    can = MarketAbility(refund=True)
+    shipped = market_order(status=status, raw_status="on its way")
+    assert act(cancelled_by_seller(market=shipped), can=can) is Act.CANCEL_MARKET
+    done = cancellation(CancelSide.SELLER, confirmed_by_owner=True, in_market=Step.DONE)
+    of = cancelled_by_seller(market=shipped, cancellation=done)
+    assert isinstance(plan(of, can=can), Rest)
+    refused = cancellation(CancelSide.SELLER, confirmed_by_owner=True, in_market=Step.REFUSED)
+    of = cancelled_by_seller(market=shipped, cancellation=refused)
+    assert asked(of, can=can) == "cancel-refused-there"
+
+
 def test_a_marketplace_that_cannot_be_told_is_cancelled_by_hand():
     assert asked(cancelled_by_seller(), can=MarketAbility(cancel=False)) == "cancel-by-hand"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.demo import DemoAdapter
 from connector.domain.http import json_response
 from connector.domain.order import CancelSide
 from connector.domain.order_facts import FactKind, number_key
@@ -142,6 +143,23 @@ async def test_older_accounts_send_no_reason(body: bytes):
         ref = await _placed(stage)
         stage.vtex.set_status(stage.in_vtex(ref), "cancel")
         assert _receipt(await _cancel(stage, ref, body))
+
+
+@virtual
+async def test_where_the_seller_may_refund_a_shipped_order_can_be_cancelled():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DemoAdapter, "refunds_shipped", True)
+        async with staged() as stage:
+            ref = await _placed(stage)
+            stage.market.set_status(ref, "shipped")
+            await stage.settle(60)
+            stage.vtex.set_status(stage.in_vtex(ref), "cancel")
+            assert _receipt(await _cancel(stage, ref))
+            await stage.settle(60)
+            # Demo Market itself takes nothing back: what it refuses, a person sees to.
+            assert stage.market_tap.count("orders.cancel") == 1
+            order = await stage.order(ref)
+            assert "cancel-refused-there" in [task.id for task in order.tasks]
 
 
 @pytest.mark.parametrize("status", ["shipped", "delivered"])
