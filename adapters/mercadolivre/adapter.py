@@ -212,7 +212,8 @@ class MercadoLivreAdapter(Adapter[MercadoLivreSettings]):
         cls, app: Any, settings: MercadoLivreSettings, http: Http, token: Token
     ) -> Token:
         """Trade the refresh token, which works once."""
-        return await oauth.refresh(app, settings, http, token)
+        del settings
+        return await oauth.refresh(app, http, token)
 
     # --- rooms ------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from connector.sdk import (
     AdapterError,
+    AuthExpired,
     Http,
     Misconfigured,
     RateLimited,
@@ -28,6 +29,10 @@ from connector.sdk import (
 
 LOCK_WAIT_S = 5.0
 """After "item optimistic locking error": the official page says to wait some seconds."""
+_TOKEN_CODES = {"access_token_not_granted", "invalid_token", "invalid_grant"}
+_APP_CODES = {"invalid_client", "unauthorized_client", "unauthorized_application"}
+_OF_THE_ACCOUNT = {"account.read", "listings.search", "orders.poll", "orders.missed"}
+"""Operations on what is the account's own: a 403 there is about all of it."""
 _JSON = {"accept": "application/json"}
 
 
@@ -150,9 +155,6 @@ def read_error(response: Response) -> AdapterError | None:
     if response.status == 429 or code == "local_rate_limited":
         # Page "Rate limit error 429": there is no Retry-After; back off, and spread.
         return RateLimited("Mercado Livre asks us to slow down", after_s=retry_after_s(response))
-    if response.status == 403 and code.lower() == "invalid scopes":
-        why = "the application lacks a permission (Invalid scopes): grant it in the app's panel"
-        return Misconfigured(why)
     if response.status == 409:
         text = "; ".join(reasons(response))
         if "locking" in text.lower() or "version mismatch" in text.lower():
@@ -161,6 +163,39 @@ def read_error(response: Response) -> AdapterError | None:
     if response.status in (400, 422):
         return Rejected(reasons(response))
     return None
+
+
+def barred(response: Response, operation: str) -> AdapterError | None:
+    """Why a 403 concerns the token or the application, where its body says so.
+
+    Pages "Error 403" (Invalid scopes), "Cargar factura" (access_token_not_granted) and
+    "Autenticación y autorización" (codes about the application).
+    """
+    payload = response.json()
+    code = _text(payload.get("error")).lower() if isinstance(payload, dict) else ""
+    if code == "invalid scopes":
+        why = f"the application lacks the permission for {operation} (Invalid scopes)"
+        return Misconfigured(f"{why}: grant it in the app's panel")
+    if code in _APP_CODES:
+        return Misconfigured(f"the application is not accepted ({code}): see the app's panel")
+    if code in _TOKEN_CODES:
+        return AuthExpired(f"the token is not accepted ({code})")
+    return None
+
+
+def forbidden(response: Response, request: Request) -> AdapterError:
+    """The error that fits a 403; only one that is about all calls may stop all calls."""
+    if (error := read_error(response) or barred(response, request.operation)) is not None:
+        return error
+    why = "; ".join(reasons(response))
+    if request.operation in _OF_THE_ACCOUNT:
+        return AuthExpired(f"Mercado Livre does not let the account do this: {why}")
+    payload = response.json()
+    code = _text(payload.get("error")) if isinstance(payload, dict) else ""
+    if request.method == "GET" or code in ("", "access_denied"):
+        # Page "Error 403" gives "access_denied" to what is not ours, and to what is for now.
+        return RetryLater(f"Mercado Livre does not allow this now: {why}")
+    return Rejected(reasons(response))
 
 
 class Api:
@@ -182,7 +217,7 @@ class Api:
         request = Request(
             "GET", where, query or {}, {**_JSON, **(headers or {})}, operation=operation
         )
-        return expect(await self._http.send(request), ok=ok, read_error=_unless(ok))
+        return await self.raw(request, ok=ok)
 
     async def send(
         self,
@@ -198,18 +233,21 @@ class Api:
         request = json_request(
             method, where, body, headers={**_JSON, **(headers or {})}, operation=operation
         )
-        return expect(await self._http.send(request), ok=ok, read_error=_unless(ok))
+        return await self.raw(request, ok=ok)
 
     async def raw(self, request: Request, *, ok: Sequence[int] = ()) -> Response:
-        """Send a request whose body is no JSON."""
-        return expect(await self._http.send(request), ok=ok, read_error=_unless(ok))
+        """Send a request as it is.
 
-
-def _unless(ok: Sequence[int]) -> Any:
-    def read(response: Response) -> AdapterError | None:
-        return None if response.status in ok else read_error(response)
-
-    return read
+        A 403 is in ``ok`` for what one thing refuses: never for a token or an application that is
+        not accepted, or lacks a permission.
+        """
+        answer = await self._http.send(request)
+        if answer.status == 403:
+            if 403 not in ok:
+                raise forbidden(answer, request)
+            if (error := barred(answer, request.operation)) is not None:
+                raise error
+        return expect(answer, ok=ok, read_error=read_error)
 
 
 def plain_text(html: str, most: int) -> str:

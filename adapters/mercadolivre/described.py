@@ -163,8 +163,38 @@ ERRORS = (
     ),
     KnownError(
         error="*Invalid scopes*",
-        means="the application may not do this",
+        means="the application lacks the permission for the operation that is named",
         do="grant the permission in Mercado Livre's developer portal, then authorize again",
+    ),
+    KnownError(
+        error="the application is not accepted*",
+        means="its id or secret is wrong, or Mercado Livre has blocked or disabled it",
+        do="look at the application in Mercado Livre's developer portal",
+    ),
+    KnownError(
+        error="*does not let the account do this*",
+        means="Mercado Livre refuses (403) what is the account's own: its orders, its listings",
+        do="see on Mercado Livre whether account and application are active; authorize again",
+    ),
+    KnownError(
+        error="*does not allow this now*",
+        means="Mercado Livre refuses (access_denied) and does not say for whose sake",
+        do="if it lasts: check that the listing is the account's, and its state on Mercado Livre",
+    ),
+    KnownError(
+        error="*does not show shipment*",
+        means="a paid order's shipment is refused (403): without it nothing can be placed",
+        do="if it lasts: check the order on Mercado Livre, and the application's permissions",
+    ),
+    KnownError(
+        error="forbidden*",
+        means="Mercado Livre lets nobody but somebody else do this to the listing or order",
+        do="check that it is this account's, and may be changed on Mercado Livre",
+    ),
+    KnownError(
+        error="the order is cancelled on Mercado Livre*",
+        means="its parcel was reported as sent or delivered, but the order is cancelled there",
+        do="settle it with the buyer on Mercado Livre",
     ),
     KnownError(
         error="*has no SELLER_SKU*",
@@ -232,6 +262,12 @@ _UNVERIFIED = (
     connection and 100 per application, and a 429 stops everybody who shares it.""",
     """How a stranger's order is refused: a 403 to one order refuses that order and is never taken
     for ended credentials, for nothing signs the events that name it.""",
+    """Whether a label has an address that opens without a token: no page names one, so labels are
+    not handed to VTEX. They are printed in the seller's Mercado Livre account, or fetched from
+    /shipment_labels with the seller's token; the tracking hint tells the parcel's number alone.""",
+    """Which body a 403 has when the application, the account or the address we call from is
+    blocked: Invalid scopes and the codes of tokens and applications stop the connection,
+    access_denied is tried again, and any other refuses the one thing that was asked for.""",
     """Whether the title of a listing that has sold may be changed: it is sent only where it
     differs, and a refusal is shown with its words.""",
 )

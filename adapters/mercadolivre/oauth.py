@@ -69,32 +69,39 @@ def authorize_url(app: MercadoLivreApp, settings: MercadoLivreSettings, consent:
 async def exchange(
     app: MercadoLivreApp, settings: MercadoLivreSettings, http: Http, code: str, consent: Consent
 ) -> Token:
-    """Trade a code for the first token."""
-    return await _ask(
-        app,
-        settings,
-        http,
-        {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": consent.redirect_uri,
-            "code_verifier": consent.verifier,
-        },
-    )
+    """Trade a code for the first token.
+
+    Raises:
+        Misconfigured: somebody else than the connection's account gave consent.
+    """
+    fields = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": consent.redirect_uri,
+        "code_verifier": consent.verifier,
+    }
+    token = await _ask(app, http, fields)
+    if token.account != settings.user_id:
+        raise Misconfigured(
+            f"consent was given by account {token.account or 'unknown'}, the connection is of"
+            f" account {settings.user_id}: log in there as that one and authorize again"
+        )
+    return token
 
 
-async def refresh(
-    app: MercadoLivreApp, settings: MercadoLivreSettings, http: Http, token: Token
-) -> Token:
-    """Trade the refresh token, which works once, for a new token."""
+async def refresh(app: MercadoLivreApp, http: Http, token: Token) -> Token:
+    """Trade the refresh token, which works once, for a new token.
+
+    Whatever account the answer names, or none: the old token is spent by now, and to refuse the
+    new one would end the consent. ``check`` tells whose it is.
+    """
     secret = token.refresh.get_secret_value()
     fields = {"grant_type": "refresh_token", "refresh_token": secret}
-    return await _ask(app, settings, http, fields)
+    new = await _ask(app, http, fields)
+    return new if new.account else new.model_copy(update={"account": token.account})
 
 
-async def _ask(
-    app: Any, settings: MercadoLivreSettings, http: Http, fields: dict[str, str]
-) -> Token:
+async def _ask(app: Any, http: Http, fields: dict[str, str]) -> Token:
     if not isinstance(app, MercadoLivreApp):
         raise Misconfigured("the application's id and secret are not set")
     form = {
@@ -110,13 +117,7 @@ async def _ask(
     answer = await http.send(
         Request("POST", "/oauth/token", headers=headers, body=body, operation=OPERATION)
     )
-    token = _token(expect(answer, read_error=_read_error))
-    if token.account != settings.user_id:
-        raise Misconfigured(
-            f"consent was given by account {token.account or 'unknown'}, the connection is of"
-            f" account {settings.user_id}: log in there as that one and authorize again"
-        )
-    return token
+    return _token(expect(answer, read_error=_read_error))
 
 
 def _token(answer: Response) -> Token:

@@ -298,6 +298,17 @@ def slowest(statuses: Iterable[MarketStatus]) -> MarketStatus:
     return min(living, key=PROGRESS.index, default=MarketStatus.CANCELLED)
 
 
+def living(orders: Iterable[WireOrder]) -> list[WireOrder]:
+    """The orders that are not cancelled."""
+    return [order for order in orders if order.status_here is not MarketStatus.CANCELLED]
+
+
+def dropped(orders: Sequence[WireOrder]) -> set[str]:
+    """Ids of shipments that none but cancelled orders have."""
+    kept = {order.shipping.id for order in living(orders)}
+    return {order.shipping.id for order in orders} - kept
+
+
 def merged(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Lines of one SKU at one price as one, with their amounts summed."""
     found: dict[tuple[str, int], Line] = {}

@@ -6,7 +6,7 @@ Pages "Importar nota fiscal" and "Adjuntar factura".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -17,6 +17,7 @@ from connector.sdk import (
     AlreadyDone,
     Delivery,
     Invoice,
+    RateLimited,
     Rejected,
     Request,
     Response,
@@ -77,8 +78,36 @@ class Papers:
         if not waiting:
             await self._attach(key, invoice, known)
             return
-        for shipment in waiting:
-            await self._import(shipment, invoice)
+        await self._import_all(waiting, invoice)
+
+    async def _import_all(self, shipments: Sequence[WireShipment], invoice: Invoice) -> None:
+        """Import into each shipment: one that has it, or refuses it, keeps it from no other.
+
+        Raises:
+            AlreadyDone: all of them have it.
+            RetryLater: one does not take it yet; those that refused it are asked again as well.
+            Rejected: some refused it, with all their reasons.
+        """
+        done: list[AlreadyDone] = []
+        refused: list[Rejected] = []
+        later: list[RetryLater] = []
+        for shipment in shipments:
+            try:
+                await self._import(shipment, invoice)
+            except AlreadyDone as known:
+                done.append(known)
+            except Rejected as refusal:
+                refused.append(refusal)
+            except RateLimited:
+                raise
+            except RetryLater as delay:
+                later.append(delay)
+        if later:
+            raise later[0]
+        if refused:
+            raise Rejected([text for each in refused for text in each.reasons])
+        if len(done) == len(shipments):
+            raise done[0]
 
     async def _import(self, shipment: WireShipment, invoice: Invoice) -> None:
         if not shipment.waits_for_invoice:

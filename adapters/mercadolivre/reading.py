@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from adapters.mercadolivre.api import Api, list_of, object_of, path, read_error
+from adapters.mercadolivre.api import Api, list_of, object_of, path, reasons
 from adapters.mercadolivre.orders import (
     PROGRESS,
     WireClaim,
@@ -139,8 +139,6 @@ class Reader:
     async def _order(self, ident: str) -> WireOrder | None:
         answer = await self._api.get(path("orders", ident), "orders.read", ok=(403, 404))
         if answer.status == 403:
-            if (error := read_error(answer)) is not None:
-                raise error
             # Nothing signs an event: one that names a stranger's order must not look as if our
             # credentials had ended.
             raise Rejected([f"order {ident} is not this account's"])
@@ -152,8 +150,13 @@ class Reader:
         return order
 
     async def shipments(self, orders: Sequence[WireOrder]) -> tuple[WireShipment, ...]:
-        """The orders' shipments; an id may be told before its shipment can be read."""
+        """The orders' shipments; an id may be told before its shipment can be read.
+
+        Raises:
+            RetryLater: the shipment of a paid order is refused: without it nothing can be placed.
+        """
         found = []
+        paid = {o.shipping.id for o in orders if o.status_here is MarketStatus.PAID}
         for ident in dict.fromkeys(order.shipping.id for order in orders if order.shipping.id):
             answer = await self._api.get(
                 path("shipments", ident),
@@ -163,6 +166,9 @@ class Reader:
             )
             if answer.ok:
                 found.append(_read(WireShipment.model_validate, answer, "shipment"))
+            elif answer.status == 403 and ident in paid:
+                why = "; ".join(reasons(answer))
+                raise RetryLater(f"Mercado Livre does not show shipment {ident}: {why}")
         return tuple(found)
 
     async def _claim(self, ident: str) -> WireClaim | None:

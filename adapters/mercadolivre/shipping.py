@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from adapters.mercadolivre.api import MaybeMoment, Text, Wire, blank, path
+from adapters.mercadolivre.api import MaybeMoment, Text, Wire, blank
 from adapters.mercadolivre.settings import COUNTRIES
 from connector.sdk import Address, Buyer, Delivery, MarketStatus, Shipment, TrackingHint
 
@@ -135,15 +135,17 @@ class WireShipment(Wire):
         return self.status == "ready_to_ship" and self.substatus == WAITS_FOR_INVOICE
 
     def hint(self) -> TrackingHint | None:
-        """The label that is ready to be printed; reading it takes the seller's token."""
+        """Under which number a label is ready to be printed.
+
+        The label has no address that a browser could open: ``/shipment_labels`` wants the seller's
+        token (page "Mercado Envíos 2"), and no address to follow the parcel is told either.
+        """
         ready = self.status == "ready_to_ship" and not self.waits_for_invoice
         if self.delivery is not Delivery.MARKETPLACE or not ready:
             return None
-        query = f"shipment_ids={self.id}&response_type=pdf"
         return TrackingHint(
             tracking_id=self.tracking_number or self.id,
             courier=self.tracking_method or "Mercado Envios",
-            label=f"{path('shipment_labels')}?{query}",
         )
 
     def carried(self) -> Shipment | None:

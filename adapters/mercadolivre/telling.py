@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.mercadolivre.api import Api, path, reasons
-from adapters.mercadolivre.orders import WireOrder
+from adapters.mercadolivre.orders import WireOrder, dropped, living
 from adapters.mercadolivre.settings import MercadoLivreSettings
 from adapters.mercadolivre.shipping import WireShipment
 from connector.sdk import (
@@ -43,8 +43,8 @@ class Teller:
 
     async def cancel(self, orders: Sequence[WireOrder], reason: str) -> None:
         """Say of every living order that it will not be fulfilled; it can be said once."""
-        living = [o for o in orders if o.status_here is not MarketStatus.CANCELLED]
-        if not living:
+        alive = living(orders)
+        if not alive:
             raise AlreadyDone("the order is cancelled already")
         body = {
             "fulfilled": False,
@@ -53,7 +53,7 @@ class Teller:
             "reason": cancel_reason(reason, self._settings),
             "restock_item": False,
         }
-        done = [await self._feedback(order, body, "orders.cancel") for order in living]
+        done = [await self._feedback(order, body, "orders.cancel") for order in alive]
         if not any(done):
             raise AlreadyDone("it was said before that the order is not fulfilled")
 
@@ -63,7 +63,9 @@ class Teller:
         """Say that the seller's own carrier has it (ME1 alone)."""
         if not any(order.ships for order in orders):
             raise Unsupported("the order has no shipment on Mercado Livre")
-        shipment = _own(shipments)
+        shipment = next(iter(_standing(orders, shipments)), None)
+        if shipment is None:
+            raise RetryLater("Mercado Livre has not made the shipment yet")
         if shipment.logistic.mode != "me1":
             raise Unsupported("Mercado Livre takes tracking of ME1 shipments only")
         words = f"{tracking.courier} {tracking.number}".strip()
@@ -82,12 +84,15 @@ class Teller:
     async def delivered(
         self, orders: Sequence[WireOrder], shipments: Sequence[WireShipment], at: datetime
     ) -> None:
-        """Say that it has arrived: through the shipment (ME1), or through feedback."""
+        """Say that it has arrived: through the shipment (ME1), or through feedback.
+
+        Cancelled orders of a pack did not arrive: nothing is said of them.
+        """
+        shipments = _standing(orders, shipments)
         moved = [s for s in shipments if s.delivery is not Delivery.SELLER]
         if moved:
             raise Unsupported("Mercado Livre's own carrier says when it delivers")
-        if shipments and _own(shipments).logistic.mode == "me1":
-            shipment = _own(shipments)
+        if shipments and (shipment := shipments[0]).logistic.mode == "me1":
             if shipment.progress is MarketStatus.DELIVERED:
                 raise AlreadyDone("the shipment is delivered already")
             payload = {"comment": "delivered", "date": self._stamp(at)}
@@ -95,7 +100,7 @@ class Teller:
             await self._notify(shipment, body, "orders.delivered")
             return
         said = {"fulfilled": True, "rating": "positive", "message": "Pedido entregue"}
-        done = [await self._feedback(order, said, "orders.delivered") for order in orders]
+        done = [await self._feedback(order, said, "orders.delivered") for order in living(orders)]
         if not any(done):
             raise AlreadyDone("it was said before that the order is fulfilled")
 
@@ -121,12 +126,13 @@ class Teller:
         return moment.isoformat(timespec="milliseconds")
 
 
-def _own(shipments: Sequence[WireShipment]) -> WireShipment:
-    """The shipment that the seller brings.
+def _standing(orders: Sequence[WireOrder], shipments: Sequence[WireShipment]) -> list[WireShipment]:
+    """The shipments of orders that are not cancelled.
 
     Raises:
-        RetryLater: it does not exist yet.
+        Rejected: all of them are.
     """
-    if not shipments:
-        raise RetryLater("Mercado Livre has not made the shipment yet")
-    return shipments[0]
+    if not living(orders):
+        raise Rejected(["the order is cancelled on Mercado Livre: its parcel cannot be reported"])
+    gone = dropped(orders)
+    return [shipment for shipment in shipments if shipment.id not in gone]

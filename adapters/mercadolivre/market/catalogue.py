@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from unicodedata import combining, normalize
 
 from adapters.mercadolivre.items import MULTI_ORIGIN, USER_PRODUCTS
 from adapters.mercadolivre.market.base import Market, problem
@@ -48,6 +50,12 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
         "default_unit": "L",
     },
 }
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text that tell something, without accents, case or plural."""
+    plain = "".join(c for c in normalize("NFKD", text.casefold()) if not combining(c))
+    return {re.sub("(?<=[rlz])es$|s$", "", word) for word in re.findall("[a-z0-9]{3,}", plain)}
 
 
 class CatalogueSide(Market):
@@ -136,11 +144,12 @@ class CatalogueSide(Market):
 
     @route("GET", "/sites/{site}/domain_discovery/search")
     async def discover(self, request: Request, site: str) -> Response:
-        """The predictor: leaves, those whose name shares a word with the title first."""
+        """The predictor: leaves whose name shares words with the title, the closest first."""
         del site
-        words = set(request.query.get("q", "").casefold().split())
-        leaves = [node for node in CATEGORIES if node[0] in LEAVES]
-        leaves.sort(key=lambda node: not words & set(node[1].casefold().split()))
+        title = _words(request.query.get("q", ""))
+        shared = {i: len(title & _words(name)) for i, name, _ in CATEGORIES if i in LEAVES}
+        leaves = [node for node in CATEGORIES if shared.get(node[0])]
+        leaves.sort(key=lambda node: -shared[node[0]])
         limit = int(request.query.get("limit", "1"))
         return json_response(
             [

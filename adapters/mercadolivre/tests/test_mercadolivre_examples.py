@@ -8,7 +8,15 @@ from fnmatch import fnmatch
 import pytest
 
 from adapters.mercadolivre import MercadoLivreAdapter, items, oauth, papers, telling
-from adapters.mercadolivre.api import Api, causes, plain_text, read_error, reasons
+from adapters.mercadolivre.api import (
+    Api,
+    barred,
+    causes,
+    forbidden,
+    plain_text,
+    read_error,
+    reasons,
+)
 from adapters.mercadolivre.catalog import _attribute
 from adapters.mercadolivre.events import missed_events, read_event
 from adapters.mercadolivre.listings import Listings, read_item
@@ -30,12 +38,15 @@ from adapters.mercadolivre.tests.official import (
 )
 from connector.sdk import (
     AdapterError,
+    AuthExpired,
     Content,
     MarketStatus,
     Misconfigured,
     Offer,
     PriceStock,
     RateLimited,
+    Rejected,
+    Request,
     Response,
     Tracking,
 )
@@ -101,7 +112,24 @@ def test_errors_keep_their_words(name):
 
 def test_missing_permission():
     told = example("error-403-01")
-    assert isinstance(read_error(Response(403, {}, json.dumps(told).encode())), Misconfigured)
+    error = barred(Response(403, {}, json.dumps(told).encode()), "orders.claim")
+    assert isinstance(error, Misconfigured)
+    assert "orders.claim" in error.public
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("error-403-01", Misconfigured),
+        ("cargar-factura-31", AuthExpired),
+        ("cargar-factura-13", Rejected),
+        ("cargar-factura-32", Rejected),
+        ("errores-01", Rejected),
+    ],
+)
+def test_a_403_stops_all_calls_only_where_it_is_about_all_of_them(name, wanted):
+    response = Response(403, {}, json.dumps(example(name)).encode())
+    assert type(forbidden(response, Request("PUT", "/items/1"))) is wanted
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -40,7 +40,8 @@ async def test_an_nfe_unlocks_the_label(bench, market, seller):
     await bench.adapter.send_invoice(key, bench.invoice("1", order))
     assert market.sales[key].shipment.substatus == "ready_to_print"
     (hint,) = (await bench.adapter.order(key)).tracking_hints
-    assert "shipment_ids=" in hint.label
+    assert hint.tracking_id == market.sales[key].shipment.tracking_number
+    assert (hint.url, hint.label) == ("", "")  # a label wants a token: it has no address
     market.collect(key)
     order = await bench.adapter.order(key)
     assert (order.status, order.shipment.delivered_at) == (MarketStatus.SHIPPED, None)
@@ -102,3 +103,21 @@ async def test_the_tree_is_read_to_its_leaves(bench, market):
     assert "BRAND" not in wanted
     guesses = await bench.adapter.predict_category("Panelas grandes")
     assert guesses[0].category_id == "MLB1613"
+
+
+@pytest.mark.parametrize(
+    ("title", "wanted"),
+    [
+        ("Panela de Pressão Inox 6 L", ["MLB1613"]),
+        ("TENIS de corrida 41", ["MLB23332"]),
+        ("Celular com capa", ["MLB1055"]),
+        ("Camiseta para panelas", ["MLB31447", "MLB1613"]),
+        ("Smartphones e celulares, panela grátis", ["MLB1055", "MLB1613"]),
+        ("Guarda-chuva", []),
+        ("Capa e fita", []),
+        ("", []),
+    ],
+)
+async def test_the_predictor_names_what_fits_the_words_and_nothing_else(bench, title, wanted):
+    guesses = await bench.adapter.predict_category(title)
+    assert [guess.category_id for guess in guesses] == wanted
