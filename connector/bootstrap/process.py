@@ -32,6 +32,10 @@ CANNOT_START = 2
 _BACKLOG = 1024
 _DRAIN_SHARE = 0.8
 """How much of ``shutdown_s`` work under way gets; the rest is for letting go of everything."""
+_SWEEP_S, _SHARED_SWEEP_S = 0.02, 0.2
+"""At least so long between two looks at what became due: many processes look at one ledger, where
+something becomes due all the time, and what is urgent is rung for anyway.
+"""
 _GRACE_S = 2.0
 """What is cut off then may still say so."""
 _COUNTING_SHARE = 20
@@ -147,7 +151,8 @@ class Process:
         """Serve until ``stop``, then finish what was begun; returns the exit code."""
         work: asyncio.Task[None] | None = None
         if self._role != "web":
-            workers = Workers(self._hub, self._adapters)
+            rest = _SHARED_SWEEP_S if self._settings.shared else _SWEEP_S
+            workers = Workers(self._hub, self._adapters, sweep_at_least_s=rest)
             work = asyncio.create_task(workers.run(stop, drain_s=self._drain_s))
         try:
             urls = await self._listen()

@@ -48,9 +48,11 @@ class Workers:
         adapters: Sequence[str] | None = None,
         *,
         sweep_every_s: float = _SWEEP_EVERY_S,
+        sweep_at_least_s: float = _SWEEP_AT_LEAST_S,
     ) -> None:
         self.hub = hub
         self.sweep_every_s = sweep_every_s
+        self.sweep_at_least_s = sweep_at_least_s
         self.adapters = tuple(adapters) if adapters else tuple(hub.registry.found)
 
     @property
@@ -196,7 +198,7 @@ class Workers:
                 due = None
                 hub.metrics.count("store_unavailable_total", context=_SWEEP)
             longest = hub.clock.wall(self.sweep_every_s)
-            shortest = hub.clock.wall(_SWEEP_AT_LEAST_S)
+            shortest = hub.clock.wall(self.sweep_at_least_s)
             wait = longest if due is None else min(longest, max(shortest, due - hub.now()))
             await hub.clock.sleep(wait.total_seconds())
 
