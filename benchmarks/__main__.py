@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import acks, changes, grown, growth, loads, memory
 from benchmarks.sizes import FULL, QUICK, SIZES, Sizes
 from benchmarks.table import RESULTS, Row, keep, show
+from tests.servers import machines
 
 
 async def measure(sizes: Sizes, place: Path) -> list[Row]:
@@ -29,14 +30,14 @@ async def measure(sizes: Sizes, place: Path) -> list[Row]:
             rows += await changes.measure(sizes, ledger, peers)
         with _told("memory"):
             rows += await memory.measure(sizes, place / "memory", ledger, peers)
-    if not grown.available():
+    if not machines.available():
         sys.stderr.write("MongoDB and RabbitMQ: left out, make servers obtains them\n")
         return rows
-    async with grown.machines() as machines, loads.standing_in(sizes.skus) as peers:
+    async with machines.machines() as on, loads.standing_in(sizes.skus) as peers:
         with _told("MongoDB and RabbitMQ"):
-            rows += await grown.measure(sizes, place, peers, machines)
+            rows += await grown.measure(sizes, place, peers, on)
         with _told("growth"):
-            rows += await growth.measure(sizes, place, peers, machines)
+            rows += await growth.measure(sizes, place, peers, on)
     return rows
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +19,7 @@ from benchmarks.shapes import FIRST_SKU
 from benchmarks.sizes import CONCURRENCY, CONNECTIONS, Sizes
 from benchmarks.table import Row
 from benchmarks.wire import Line, burst, encode
-from tests.servers import mongo, rabbit
+from tests.servers.machines import Machines
 
 WORKERS = 2
 _PUBLISHED = re.compile(rb"(?m)^hub_broker_published_total\{[^}]*\} ([0-9.e+]+)$")
@@ -33,32 +31,10 @@ _ACKS = acks.Wanted(
 )
 
 
-@dataclass
-class Machines:
-    """Private servers; every measurement takes a database and a vhost of its own."""
-
-    mongo: mongo.MongoSet
-    rabbit: rabbit.Rabbit
-
-    async def fresh(self) -> Grown:
-        vhost = await asyncio.to_thread(self.rabbit.vhost)
-        return Grown(self.mongo.url(), self.rabbit.url(vhost))
-
-
-def available() -> bool:
-    """Whether both servers can be had here."""
-    return mongo.binary() is not None and rabbit.binaries() is not None
-
-
-@asynccontextmanager
-async def machines() -> AsyncIterator[Machines]:
-    """Start both servers; they end with the block."""
-    async with AsyncExitStack() as closing:
-        started = []
-        for manager in (mongo.running(), rabbit.running()):
-            started.append(await asyncio.to_thread(manager.__enter__))
-            closing.push_async_callback(asyncio.to_thread, manager.__exit__, None, None, None)
-        yield Machines(*started)
+async def ground_of(on: Machines) -> Grown:
+    """A database and a vhost of its own."""
+    fresh = await on.fresh()
+    return Grown(fresh.store_url, fresh.broker_url)
 
 
 @asynccontextmanager
@@ -74,7 +50,7 @@ async def measure(sizes: Sizes, place: Path, peers: Peers, on: Machines) -> list
     """Acknowledgements, first load and wave."""
     await peers.tell("reset", listings=True, listed=False, skus=sizes.skus)
     rows = await acks.measure(
-        sizes, place / "grown-acks", peers.host, ground=await on.fresh(), wanted=_ACKS
+        sizes, place / "grown-acks", peers.host, ground=await ground_of(on), wanted=_ACKS
     )
     loads, waves, plain, shares = [], [], [], []
     for number in range(sizes.load_rounds):
@@ -85,7 +61,7 @@ async def measure(sizes: Sizes, place: Path, peers: Peers, on: Machines) -> list
             place / f"grown-{number}",
             peers.host,
             gather_s=sizes.gather_s,
-            ground=await on.fresh(),
+            ground=await ground_of(on),
             concurrency=CONCURRENCY // WORKERS,
         )
         async with crew(ledger) as hubs:

@@ -17,7 +17,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from benchmarks.ground import Grown
-from benchmarks.grown import Machines, crew
+from benchmarks.grown import crew, ground_of
 from benchmarks.hub import Ledger, RunningHub, connect, make_ledger, opened
 from benchmarks.loads import Peers
 from benchmarks.processes import cpu_of
@@ -25,6 +25,7 @@ from benchmarks.shapes import FIRST_SKU
 from benchmarks.sizes import CONNECTIONS, Sizes
 from benchmarks.table import Row
 from benchmarks.wire import burst
+from tests.servers.machines import Machines
 
 _TOMORROW_US = 86_400_000_000
 _AT_ONCE = 10_000
@@ -59,7 +60,7 @@ async def _connections(sizes: Sizes, place: Path, peers: Peers, on: Machines, co
     """Every connection hears of as many SKUs, all of them new to the hub."""
     await peers.tell("reset", listings=True, listed=False, skus=sizes.each)
     ledger = await make_ledger(
-        place / f"connections-{count}", peers.host, gather_s=0, ground=await on.fresh(),
+        place / f"connections-{count}", peers.host, gather_s=0, ground=await ground_of(on),
         account="shop0",
     )  # fmt: skip
     ledgers = [ledger]
@@ -78,7 +79,7 @@ async def _listings(sizes: Sizes, place: Path, peers: Peers, on: Machines, count
     """Price and stock of some SKUs of a ledger change."""
     some = sizes.growth
     await peers.tell("reset", listings=True, listed=False, skus=some)
-    ground = await on.fresh()
+    ground = await ground_of(on)
     ledger = await make_ledger(place / f"listings-{count}", peers.host, gather_s=0, ground=ground)
     async with crew(ledger) as hubs:
         first = [ledger.notification(FIRST_SKU + at) for at in range(some)]

@@ -129,9 +129,8 @@ def _shares(before: dict[str, float], after: dict[str, float], seconds: float) -
 def _rows(sizes: Sizes, seen: Loads) -> list[Row]:
     to_bare = [hub / bare for hub, bare in zip(seen.hub, seen.bare, strict=True)]
     to_loop = [loop / hub for hub, loop in zip(seen.hub, seen.loop, strict=True)]
-    wave = [loop / hub for hub, loop in zip(seen.wave, seen.wave_loop, strict=True)]
     n, batches = sizes.skus, -(-sizes.skus // BATCH)
-    scaled = f"the loop was run for {sizes.loop_skus} SKUs and scaled"
+    scaled = _scaled(sizes)
     shares = {name: median(each[name] for each in seen.cpu) for name in seen.cpu[0]}
     return [
         Row(
@@ -160,22 +159,32 @@ def _rows(sizes: Sizes, seen: Loads) -> list[Row]:
             rounds=to_loop,
             detail={"loop_s": seen.loop},
         ),
-        Row(
-            "wave",
-            f"wave of {n} price and stock notifications: times faster than the loop",
-            median(wave),
-            must=10,
-            goal=25,
-            note=(
-                f"{median(seen.wave):.2f} s (all acknowledged after {median(seen.acked):.2f} s)"
-                f" against {median(seen.wave_loop):.1f} s; {scaled}"
-            ),
-            rounds=wave,
-            detail={
-                "hub_s": seen.wave,
-                "acknowledged_s": seen.acked,
-                "loop_s": seen.wave_loop,
-                "calls": seen.wave_calls,
-            },
-        ),
+        _wave_row(sizes, seen),
     ]
+
+
+def _wave_row(sizes: Sizes, seen: Loads) -> Row:
+    wave = [loop / hub for hub, loop in zip(seen.wave, seen.wave_loop, strict=True)]
+    n, scaled = sizes.skus, _scaled(sizes)
+    return Row(
+        "wave",
+        f"wave of {n} price and stock notifications: times faster than the loop",
+        median(wave),
+        must=10,
+        goal=25,
+        note=(
+            f"{median(seen.wave):.2f} s (all acknowledged after {median(seen.acked):.2f} s)"
+            f" against {median(seen.wave_loop):.1f} s; {scaled}"
+        ),
+        rounds=wave,
+        detail={
+            "hub_s": seen.wave,
+            "acknowledged_s": seen.acked,
+            "loop_s": seen.wave_loop,
+            "calls": seen.wave_calls,
+        },
+    )
+
+
+def _scaled(sizes: Sizes) -> str:
+    return f"the loop was run for {sizes.loop_skus} SKUs and scaled"

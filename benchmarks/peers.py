@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -273,8 +273,8 @@ class _Door(asyncio.Protocol):
 async def serve(skus: int, latency_s: float) -> tuple[asyncio.Server, World]:
     """Open the server on a free port."""
     world = World(await shapes(), skus, latency_s)
-    door: Callable[[], asyncio.Protocol] = lambda: _Door(world)  # noqa: E731
-    server = await asyncio.get_running_loop().create_server(door, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Door(world), "127.0.0.1", 0)
     return server, world
 
 

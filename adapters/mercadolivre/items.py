@@ -111,7 +111,10 @@ class WireCategory(Wire):
 def best(items: Sequence[WireItem], listing_type: str) -> WireItem | None:
     """The listing that stands for a SKU where there are several: always the same one."""
     living = [item for item in items if not item.gone]
-    rank = lambda i: (i.listing_type_id != listing_type, i.status != "active", len(i.id), i.id)  # noqa: E731
+
+    def rank(item: WireItem) -> tuple[bool, bool, int, str]:
+        return item.listing_type_id != listing_type, item.status != "active", len(item.id), item.id
+
     return min(living, key=rank, default=None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from unicodedata import category
 
@@ -244,11 +244,6 @@ def changes(before: MarketMap, after: MarketMap) -> list[Change]:
     rank = {kind: at for at, kind in enumerate(Kind)}
     keys = sorted(old.keys() | new.keys(), key=lambda key: (rank[Kind(key[0])], key))
     return [Change(old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
-
-
-def without_notes(row: Row) -> Row:
-    """The row without what is for people."""
-    return replace(row, note="", score="", reason="")
 
 
 def _subject(row: Row) -> str:

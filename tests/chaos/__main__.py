@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos import acked, broker, killing, limits, noisy, stampede, stopping
-from tests.chaos.servers import Machines, machines
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Machines, machines
 
 Proof = Callable[[Machines, bool], Awaitable[Sequence[Verdict]]]
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from connector.domain.pending import Context
 from connector.sandbox.demo.supervised import Supervised
-from tests.chaos.crew import Crew, Servers, crew
+from tests.chaos.crew import Crew, crew
 from tests.chaos.merchants import Merchant, open_merchants
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Servers
 
 _PAGE = 500
 

@@ -27,19 +27,12 @@ from connector.sandbox.demo.installation import free_ports
 from connector.sandbox.demo.supervised import Supervised
 from connector.settings import Settings
 from tests.chaos.merchants import Merchant
+from tests.servers.machines import Servers
 
 ROOT = Path(__file__).parents[2]
 _SERVE = (sys.executable, "-m", "connector.cli.main", "serve", "--role")
 LEASE_S = 5
 SHUTDOWN_S = 25
-
-
-@dataclass
-class Servers:
-    """Where ledger and broker are."""
-
-    store_url: str
-    broker_url: str = "memory://"
 
 
 @dataclass

@@ -15,8 +15,8 @@ from rich.console import Console
 from connector.sandbox.demo.installation import Installation
 from connector.sandbox.demo.options import DemoOptions
 from connector.sandbox.demo.run import Demo
-from tests.chaos.servers import Machines
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Machines
 
 _DRAINED_S = 60.0
 

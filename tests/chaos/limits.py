@@ -6,9 +6,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from tests.chaos.crew import Crew, Servers, crew
+from tests.chaos.crew import Crew, crew
 from tests.chaos.merchants import Merchant, open_merchants
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Servers
 
 ALLOWED, BURST = 18.0, 30
 """Calls a second that the demo adapter declares for a connection; the marketplace takes 20."""

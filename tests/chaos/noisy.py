@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.domain.pending import Context, Mark
-from tests.chaos.crew import Crew, Servers, crew
+from tests.chaos.crew import Crew, crew
 from tests.chaos.merchants import Merchant, open_merchants
 from tests.chaos.verdict import Verdict, percentile
+from tests.servers.machines import Servers
 
 _FACTOR = 2.0
 _MOOD_S = 0.1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tests.chaos.crew import Servers, crew, gather_some
+from tests.chaos.crew import crew, gather_some
 from tests.chaos.limits import ALLOWED
 from tests.chaos.merchants import open_merchants, peak_rate
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Servers
 
 _WITHIN_S = 240.0
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from random import Random
 
 from connector.domain.listing import Listing
-from tests.chaos.crew import LEASE_S, SHUTDOWN_S, Crew, Servers, crew
+from tests.chaos.crew import LEASE_S, SHUTDOWN_S, Crew, crew
 from tests.chaos.merchants import Merchant, open_merchants
 from tests.chaos.verdict import Verdict
+from tests.servers.machines import Servers
 
 _WITHIN_S = 90.0
 

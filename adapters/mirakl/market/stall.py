@@ -66,7 +66,7 @@ class Stall(ParcelSide):
 
     def end_lots(self, mode: str) -> None:
         """Let imports end ``late``, ``partly`` or ``never`` from now on."""
-        self.settings.mode = mode  # type: ignore[assignment]
+        self.settings.mode = mode  # type: ignore[assignment]  # the kit says it as a plain word
 
     def copies(self) -> Mapping[str, int]:
         """A shop has one offer per SKU at most."""

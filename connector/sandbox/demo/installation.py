@@ -21,7 +21,7 @@ from connector.sandbox.demo.application import application_environment
 from connector.sandbox.demo.door import Door
 from connector.sandbox.demo.options import DemoOptions
 from connector.sandbox.demo.stage import Stage
-from connector.sandbox.demo.supervised import HubError, Supervised, answers, die_with_parent
+from connector.sandbox.demo.supervised import HubError, Supervised, die_with_parent
 
 _LEASE_S, _SHARED_LEASE_S = 2, 5
 """Real seconds: what a killed hub was working on is taken up again so soon. Leases are renewed
@@ -137,10 +137,6 @@ class Installation:
     async def run_json(self, *arguments: str) -> Any:
         """Run one command that prints JSON."""
         return json.loads(await self.run(*arguments))
-
-    async def answers(self) -> bool:
-        """Whether the hub's public address takes calls."""
-        return await answers(self._port)
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.chaos import acked, killing, limits, noisy, stampede, stopping
 from tests.chaos.crew import Servers, crew
 from tests.chaos.merchants import open_merchants
-from tests.chaos.servers import Machines, machines
+from tests.servers.machines import Machines, machines
 
 _SERVED_S = 10.0
 

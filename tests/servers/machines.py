@@ -1,14 +1,21 @@
-"""The private servers that the proofs run on."""
+"""Both private servers together, as proofs and benchmarks run on them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.chaos.crew import Servers
 from tests.servers import mongo, rabbit
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where ledger and broker are."""
+
+    store_url: str
+    broker_url: str = "memory://"
 
 
 @dataclass
@@ -37,25 +44,17 @@ class Machines:
         await asyncio.to_thread(self.rabbit.start)
 
 
+def available() -> bool:
+    """Whether both servers can be had here."""
+    return mongo.binary() is not None and rabbit.binaries() is not None
+
+
 @asynccontextmanager
 async def machines(nodes: int = 1) -> AsyncIterator[Machines]:
-    """Start both; they end with the block."""
+    """Start both servers; they end with the block."""
     async with AsyncExitStack() as closing:
-        together = await asyncio.gather(
-            _entered(closing, mongo.running(nodes)), _entered(closing, rabbit.running())
-        )
-        yield Machines(*together)  # type: ignore[arg-type]
-
-
-async def _entered(closing: AsyncExitStack, manager: object) -> object:
-    entered = await asyncio.to_thread(manager.__enter__)  # type: ignore[attr-defined]
-
-    @contextmanager
-    def leaving():
-        try:
-            yield
-        finally:
-            manager.__exit__(None, None, None)  # type: ignore[attr-defined]
-
-    closing.enter_context(leaving())
-    return entered
+        started = []
+        for manager in (mongo.running(nodes), rabbit.running()):
+            started.append(await asyncio.to_thread(manager.__enter__))
+            closing.push_async_callback(asyncio.to_thread, manager.__exit__, None, None, None)
+        yield Machines(*started)
