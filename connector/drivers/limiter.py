@@ -49,6 +49,8 @@ class _Scope:
     calls_from: float = 0.0
     calls_until: float = 0.0
     """How many calls were taken, and from when until when they may be made."""
+    granted: int = 0
+    """How many of them there were at first."""
     ask_at: float = 0.0
     """Not before this is the ledger asked again."""
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -148,10 +150,11 @@ class Limiter:
             return
         if scope.paused_until > now + within_s:
             return
-        wanted = scope.waiting + 1
+        wanted = _demand(scope)
         grant = await commons.take(rule.scope, rule.limit, wanted, within_s=max(0.0, within_s))
         scope.paused_until = max(scope.paused_until, grant.paused_until)
         scope.calls, scope.calls_from = grant.calls, grant.at
+        scope.granted = grant.calls or scope.granted
         scope.calls_until = max(grant.at, self._now()) + self._spend_s
         scope.ask_at = grant.at
 
@@ -181,6 +184,14 @@ class Limiter:
             for scope in scopes:
                 scope.waiting -= 1
                 scope.urgent_waiting -= urgent
+
+
+def _demand(scope: _Scope) -> int:
+    """How many calls to ask for: a slice that was spent in time was too small, any other too large;
+    and each question costs a write of the ledger.
+    """
+    spent = scope.granted - scope.calls
+    return max(scope.waiting + 1, spent if scope.calls else 2 * spent)
 
 
 def _interval(rule: Rule) -> float:

@@ -20,7 +20,7 @@ from connector.drivers.mongo_rows import PARKED, row_of
 from connector.drivers.mongo_schema import Books, Doc
 from connector.ports import Due, PendingStats
 
-MOST_KEYS = 2000
+MOST_KEYS = 500
 _NOTEWORTHY_S = 0.25
 _SHARE = 20
 
@@ -118,16 +118,15 @@ async def next_due(books: Books, now: datetime) -> datetime | None:
         sort=[("due_at", 1)],
         hint="due",
     )
-    leased = await books.pending.aggregate(
-        [
-            {"$match": {"lease_until": {"$gt": moment}}},
-            {"$group": {"_id": None, "at": {"$min": {"$max": ["$due_at", "$lease_until"]}}}},
-        ],
+    # Whoever was claimed was due: it is again when the lease runs out.
+    leased = await books.pending.find_one(
+        {"lease_until": {"$gt": moment}},
+        {"lease_until": 1},
+        sort=[("lease_until", 1)],
         hint="lease",
     )
-    moments = [doc["at"] async for doc in leased]
-    if free is not None:
-        moments.append(free["due_at"])
+    moments = [doc["due_at"] for doc in (free,) if doc]
+    moments += [doc["lease_until"] for doc in (leased,) if doc]
     return from_micros(min(moments)) if moments else None
 
 

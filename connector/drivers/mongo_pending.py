@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from connector.drivers.mongo_schema import Books, Doc, interrupted
 _DUPLICATE = 11000
 _ROUNDS = 20
 _RETRY_S = 15.0
+_FENCES = 100
 
 # --- marks ----------------------------------------------------------------------------------------
 
@@ -84,8 +86,35 @@ async def take_numbers(books: Books, counter: str, count: int = 1) -> int:
     return int(doc["value"])
 
 
+class Fences:
+    """Fences of one process, taken from the counter of all processes many at a time.
+
+    Which of two fences is higher tells nothing; that no other claim ever had the same one does.
+    """
+
+    def __init__(self) -> None:
+        self._left = range(0)
+        self._taking = asyncio.Lock()
+
+    async def next(self, books: Books) -> int:
+        """One that no claim had before."""
+        async with self._taking:
+            if not self._left:
+                last = await take_numbers(books, "fence", _FENCES)
+                self._left = range(last - _FENCES + 1, last + 1)
+            fence, self._left = self._left[0], self._left[1:]
+            return fence
+
+
 async def claim(
-    books: Books, connection: str, context: Context, *, limit: int, now: int, until: int
+    books: Books,
+    fences: Fences,
+    connection: str,
+    context: Context,
+    *,
+    limit: int,
+    now: int,
+    until: int,
 ) -> list[Claim]:
     """Lease the most urgent due keys, against other processes that want the same ones.
 
@@ -99,7 +128,7 @@ async def claim(
         found = await _claimable(books, connection, context, now, wanted) if wanted > 0 else []
         if not found:
             break
-        fence = fence or await take_numbers(books, "fence")
+        fence = fence or await fences.next(books)
         tried += found
         leased = await _lease(books, found, fence, now, until)
         won += leased

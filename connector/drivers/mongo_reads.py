@@ -9,7 +9,7 @@ from bson.max_key import MaxKey
 
 from connector.domain.entries import Entry
 from connector.drivers.micros import to_micros
-from connector.drivers.mongo_rows import document_id, document_of, entry_of, fact_of
+from connector.drivers.mongo_rows import document_id, document_of, entry_of, fact_of, facts_about
 from connector.drivers.mongo_schema import Books, Doc
 from connector.ports import Document, EntryQuery, Fact
 
@@ -68,9 +68,7 @@ async def count(books: Books, kind: str, connection: str) -> dict[str, int]:
 
 async def facts(books: Books, connection: str, subject: str) -> list[Fact]:
     """All facts about a subject in arrival order."""
-    about = {"connection": connection, "subject": subject}
-    which = {"_id": {"$gte": {**about, "seq": 0}, "$lt": {**about, "seq": MaxKey()}}}
-    rows = books.facts.find(which, hint="_id_").sort("_id", 1)
+    rows = books.facts.find(facts_about(connection, subject), hint="_id_").sort("_id", 1)
     return [fact_of(doc) async for doc in rows if "id" in doc]
 
 

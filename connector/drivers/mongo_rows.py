@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from bson.max_key import MaxKey
+
 from connector.domain.entries import Direction, Entry, Operation
 from connector.domain.entries import Status as EntryStatus
 from connector.domain.pending import Claim, Context, Hint, Mark, Priority
@@ -145,6 +147,12 @@ def document_of(doc: Mapping[str, Any]) -> Document:
     return Document(
         about["kind"], about["connection"], about["key"], doc["body"], doc["state"], doc["version"]
     )
+
+
+def facts_about(connection: str, subject: str) -> Doc:
+    """Which ids the facts of a subject have: documents compare field by field."""
+    about = {"connection": connection, "subject": subject}
+    return {"_id": {"$gte": {**about, "seq": 0}, "$lt": {**about, "seq": MaxKey()}}}
 
 
 def fact_doc(fact: Fact, seq: int) -> Doc:

@@ -74,6 +74,7 @@ class MongoStore:
         self._units = Lane(self._write_each, most=1, at_once=_UNITS_AT_ONCE)
         # Claims of this process go one after another: they would only get in each other's way.
         self._claiming: defaultdict[tuple[str, Context], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fences = pending.Fences()
         self._whole_look, self._counting = asking.Seldom(), asking.Seldom()
         self._counted: list[PendingStats] = []
         self._closed = False
@@ -182,7 +183,13 @@ class MongoStore:
         async with self._claiming[connection, context]:
             return await self._save(
                 pending.claim(
-                    self._books, connection, context, limit=limit, now=moment, until=until
+                    self._books,
+                    self._fences,
+                    connection,
+                    context,
+                    limit=limit,
+                    now=moment,
+                    until=until,
                 ),
                 _CLAIM_TIMES * self._timeout_s,
             )

@@ -23,7 +23,7 @@ from connector.drivers.mongo_changes import (
     touched_rows,
 )
 from connector.drivers.mongo_pending import take_numbers
-from connector.drivers.mongo_rows import entry_doc, row_of
+from connector.drivers.mongo_rows import entry_doc, facts_about, row_of
 from connector.drivers.mongo_schema import Books, Collection, Doc
 from connector.ports import Conflict, EraseFacts, Fact, Write
 
@@ -112,8 +112,8 @@ async def _write_facts(
         return
     about = {(write.connection, write.subject) for write in writes}
     subjects: dict[tuple[str, str], Subject] = {}
-    which = [{"_id.connection": owner, "_id.subject": subject} for owner, subject in about]
-    async for doc in books.facts.find({"$or": which}, {"id": 1}, session=session):
+    which = {"$or": [facts_about(*each) for each in about]}
+    async for doc in books.facts.find(which, {"id": 1}, hint="_id_", session=session):
         place = doc["_id"]
         subject = subjects.setdefault((place["connection"], place["subject"]), Subject())
         subject.top = max(subject.top, place["seq"])

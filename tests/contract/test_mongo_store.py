@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from connector.domain.pending import Context, Finished, Priority
 from connector.drivers import mongo_pending
@@ -16,6 +18,11 @@ from tests.servers import mongo
 HOSTILE = ["", "$where", "a.b.c", "zero\0zero", "$$ROOT", "__proto__", "{}", "x" * 2000]
 
 
+def _is_expected(scan: dict[str, Any]) -> bool:
+    """Counts of all there is are made by looking at all there is."""
+    return scan.get("aggregate") == "pending" and "let" in scan
+
+
 class TestMongoStore(StoreContract):
     @pytest.fixture
     def url(self) -> str:
@@ -24,8 +31,14 @@ class TestMongoStore(StoreContract):
     @pytest.fixture
     async def store(self, url, clock):
         store = await MongoStore.opened(url, clock)
+        database = store._books.database
+        await database.command("profile", 2)
         yield store
         await store.close()
+        with MongoClient(url) as client:
+            asked = client.get_database(database.name).get_collection("system.profile")
+            scans = asked.distinct("command", {"planSummary": "COLLSCAN"})
+        assert [one for one in scans if not _is_expected(one)] == []
 
     # --- what a server adds ---------------------------------------------------------------------
 
@@ -115,6 +128,15 @@ class TestMongoStore(StoreContract):
         assert len(groups) <= 3
         assert len(await self.claim(store, limit=1000)) == 500
 
+    async def test_no_two_claims_of_any_process_have_the_same_fence(self, store, clock, url):
+        other = await MongoStore.opened(url, clock)
+        await store.commit([mark(str(n)) for n in range(250)])
+        fences = [
+            (await self.claim(one, limit=1))[0].fence for _ in range(125) for one in (store, other)
+        ]
+        assert len(set(fences)) == 250
+        await other.close()
+
     async def test_failing_and_parked_keys_are_marked_among_others(self, store):
         await store.commit([mark(str(n)) for n in range(6)])
         for claim in await self.claim(store, limit=3):
@@ -175,6 +197,9 @@ class TestMongoStore(StoreContract):
         assert await store.pending_stats(at(1)) == first
 
 
+_WHERE = (".pending", ".documents", ".facts", ".holds")
+
+
 class TestItsIndexes:
     """Nothing that is asked all the time looks at what is not due."""
 
@@ -194,7 +219,7 @@ class TestItsIndexes:
             await books.database.command("profile", 0)
             asked = await books.database.get_collection("system.profile").find().to_list()
             await books.database.drop_collection("system.profile")
-            ours = [one for one in asked if one["ns"].endswith((".pending", ".documents"))]
+            ours = [one for one in asked if one["ns"].endswith(_WHERE)]
             assert ours
             return (
                 sum(one.get("keysExamined", 0) for one in ours),
@@ -209,6 +234,8 @@ class TestItsIndexes:
             idle += [mark(f"{n:04} {one}", 9_000, one) for n in range(500) for one in Priority]
             await store.commit(idle)
             await store.commit([Put(document(f"idle {n}")) for n in range(500)])
+            await store.commit([fact(f"idle {n}", subject=f"o{n}") for n in range(2, 500)])
+            await store.commit([Hold("acme", f"idle {n}", C, "o2", 1) for n in range(500)])
             second = await cost(ask)
             assert first[1] == second[1]
             assert second[0] <= first[0] + 8  # index keys: a few ends of ranges more
@@ -246,3 +273,33 @@ class TestItsIndexes:
 
     async def test_documents(self, looked):
         await looked(lambda store: store.get("listing", C, ["1", "2"]))
+
+    async def test_facts(self, looked):
+        numbers = itertools.count()
+
+        async def turn(store: MongoStore) -> None:
+            subjects = (f"o1 {next(numbers)}", f"p1 {next(numbers)}")
+            await store.commit([fact("f1", subject=one) for one in subjects])
+            assert len(await store.facts(C, subjects[0])) == 1
+            await store.commit([EraseFacts(C, one) for one in subjects])
+
+        await looked(turn)
+
+    async def test_holds(self, looked):
+        async def turn(store: MongoStore) -> None:
+            await store.commit([Hold("acme", "1", C, "o1", 2)])
+            assert await store.held("acme", ["1"]) == {"1": 2}
+            await store.commit([Hold("acme", "1", C, "o1", 0)])
+
+        await looked(turn)
+
+    async def test_next_due_does_not_look_at_all_that_is_leased(self, clock):
+        store = await MongoStore.opened(mongo.shared().url(), clock)
+        await store.commit([mark(str(n)) for n in range(300)])
+        await store.claim(C, Context.LISTINGS, limit=300, now=at(1), lease_until=at(31))
+        books = store._books
+        await books.database.command("profile", 2)
+        assert await store.next_due() == at(31)
+        asked = books.database.get_collection("system.profile").find({"op": "query"})
+        assert sum(one["keysExamined"] for one in await asked.to_list()) < 5
+        await store.close()

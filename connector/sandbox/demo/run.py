@@ -30,14 +30,15 @@ from connector.sandbox.demo.stage import Stage, open_stage
 from connector.sandbox.demo.supervised import HubError
 from connector.sdk.testing.market import Paper
 
-_LOOK_S = 0.5
+_LOOK_S, _LOOK_SHARE = 0.5, 9
+"""How often it is looked at whether all holds: of a large day that must not be most of the work."""
 _IN_A_ROW = 3
-_OURS = ("hub.db", "hub.db-wal", "hub.db-shm", "connection.json")
 """So often in a row all invariants must hold before the day counts as settled."""
+_OURS = ("hub.db", "hub.db-wal", "hub.db-shm", "connection.json")
 FAILED, REFUSED, STOPPED = 1, 2, 130
 
 Trouble = Callable[[Installation], Coroutine[Any, Any, None]]
-"""Something that goes on during the day and would go on for ever."""
+"""Something that happens to the hub during the day, and on until it ends by itself."""
 
 
 async def run_demo(options: DemoOptions) -> int:
@@ -83,15 +84,13 @@ class Demo:
         self, options: DemoOptions, console: Console, troubles: Sequence[Trouble] = ()
     ) -> None:
         self._options = options
-        self._troubles = [*troubles, *([self._killing] if options.kills else [])]
+        self._troubles = troubles
         self._progress = Progress(console, self._numbers)
         self._stage: Stage | None = None
         self._day: Day | None = None
         self._hub: Installation | None = None
         self._listed = 0
         self._held = ""
-        self.closed_at = 0.0
-        """When the shop closed, by ``time.monotonic``."""
 
     async def run(self, place: Path) -> Report:
         """Set up, live the day, settle, judge.
@@ -110,21 +109,27 @@ class Demo:
             connection_id = await self._connect(stage, hub, place)
             access = asyncio.create_task(keep_access(hub, stage.market, connection_id))
             closing.push_async_callback(_stopped, access)
-            troubles = [asyncio.create_task(trouble(hub)) for trouble in self._troubles]
-            try:
-                self._progress.enter("the catalog is loaded")
-                self._listed = await load_catalog(stage)
-                self._progress.enter("the shop is open")
-                await day.live()
-            finally:
-                for trouble in troubles:
-                    await _stopped(trouble)
-            self.closed_at = monotonic()
+            await self._live(stage, hub, day)
             self._progress.enter("the shop is closed; everything comes to rest")
             books, findings = await self._settle(stage, hub, day)
             if self._options.keep is not None:
                 _write_ledgers(stage, place)
             return self._report(stage, hub, books, findings, monotonic() - began)
+
+    async def _live(self, stage: Stage, hub: Installation, day: Day) -> None:
+        """The day, and whatever happens to the hub meanwhile."""
+        killing = asyncio.create_task(self._killing(hub)) if self._options.kills else None
+        troubles = [asyncio.create_task(trouble(hub)) for trouble in self._troubles]
+        try:
+            self._progress.enter("the catalog is loaded")
+            self._listed = await load_catalog(stage)
+            self._progress.enter("the shop is open")
+            await day.live()
+            await _stopped(killing)
+            await asyncio.gather(*troubles)
+        finally:
+            for trouble in (killing, *troubles):
+                await _stopped(trouble)
 
     async def _connect(self, stage: Stage, hub: Installation, place: Path) -> str:
         """Do what a merchant's operator does to be connected; returns the connection's id."""
@@ -160,10 +165,12 @@ class Demo:
     async def _all_holds(self, stage: Stage, hub: Installation, day: Day, within_s: float) -> bool:
         """Whether all holds several times in a row before patience is over."""
         deadline = monotonic() + within_s
-        in_a_row = 0
+        in_a_row, took = 0, 0.0
         while in_a_row < _IN_A_ROW and monotonic() < deadline:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(max(_LOOK_S, _LOOK_SHARE * took))
+            began = monotonic()
             findings = judge(read_books(stage, day, hub))
+            took = monotonic() - began
             held = sum(finding.ok for finding in findings)
             self._held = f"{held} of {len(findings)}"
             in_a_row = in_a_row + 1 if held == len(findings) else 0

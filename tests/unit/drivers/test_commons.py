@@ -85,6 +85,32 @@ def test_processes_share_an_allowance_and_use_it_up(processes):
     assert bucket.taken >= 0.9 * 20 * seconds
 
 
+def test_the_ledger_is_asked_a_few_times_a_second_however_few_wait_at_once():
+    clock, seconds = VirtualClock(), 20.0
+    calls = 0
+
+    async def caller(limiter: Limiter) -> None:
+        nonlocal calls
+        while True:
+            await limiter.acquire([rule(rate=200, burst=200)])
+            calls += 1
+            await clock.sleep(0.05)  # the peer answers
+
+    async def main() -> int:
+        store = MemoryStore(clock)
+        limiter = Limiter(clock, commons=Commons(store, clock))
+        tasks = [asyncio.create_task(caller(limiter)) for _ in range(8)]
+        await clock.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return (await store.get(ALLOWANCE, "", ["s"]))["s"].version
+
+    asked = run_virtual(main())
+    assert calls >= 150 * seconds
+    assert asked <= 8 * seconds
+
+
 def test_a_slow_limit_is_one_call_a_minute_for_all_together():
     clock = VirtualClock()
     calls: list[float] = []
