@@ -23,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 demo: $(VENV)/.runtime ## live through a merchant's day against simulators, and prove the result
 	$(BIN)/connector demo
 
-servers: $(VENV)/.runtime ## obtain the RabbitMQ that tests run for themselves (nothing is installed)
+servers: $(VENV)/.runtime ## obtain the RabbitMQ and nginx that tests run for themselves (nothing is installed)
 	@tests/servers/get.sh
 
 test: $(VENV)/.dev servers ## run all tests

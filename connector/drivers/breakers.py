@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -40,6 +43,7 @@ class Breakers:
         self._states: dict[str, Breaker] = {}
         self._heard: dict[str, tuple[float, int]] = {}
         """When a peer's shared state was last read, and its version."""
+        self._hearing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def state(self, peer: str) -> Breaker:
         """What is known about a peer."""
@@ -87,17 +91,27 @@ class Breakers:
 
     async def _hear(self, peer: str) -> None:
         """Learn from time to time what other processes found."""
-        when, _ = self._heard.get(peer, (0.0, 0))
-        if self._commons is None or self._now() < when + _HEAR_S:
+        if self._commons is None or self._has_heard(peer):
             return
+        async with self._hearing[peer]:  # of many calls at once one asks
+            if not self._has_heard(peer):
+                await self._ask(self._commons, peer)
+
+    def _has_heard(self, peer: str) -> bool:
+        when, _ = self._heard.get(peer, (0.0, 0))
+        return self._now() < when + _HEAR_S
+
+    async def _ask(self, commons: Commons, peer: str) -> None:
+        _, version = self._heard.get(peer, (0.0, 0))
+        known: Mapping[str, Any] = {}
         with suppress(StoreUnavailable):
-            known, version = await self._commons.read(BREAKER, peer)
-            self._heard[peer] = self._now(), version
-            if not known:
-                return
-            shared, own = Breaker.load(known), self.state(peer)
-            if shared.phase is not own.phase or shared.phase is not Phase.CLOSED:
-                self._become(peer, shared)
+            known, version = await commons.read(BREAKER, peer)
+        self._heard[peer] = self._now(), version
+        if not known:
+            return
+        shared, own = Breaker.load(known), self.state(peer)
+        if shared.phase is not own.phase or shared.phase is not Phase.CLOSED:
+            self._become(peer, shared)
 
     async def _tell(self, peer: str, state: Breaker) -> bool:
         """Tell the other processes; False where one of them was first."""

@@ -74,7 +74,8 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
     contents = [record.content for record in records if record and record.content]
     filling = await hub.mappings.filling(connection, peers, contents)
     async for look in unhurried(deciding):
-        if held.get(look.sku):
+        look.held = held.get(look.sku, 0)
+        if look.held:
             look.update(sold_at=hub.now())
         unmapped = _map(filling, look)
         view = View(
@@ -82,7 +83,7 @@ async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequenc
             rules=connection.rules,
             market=market,
             now=hub.now(),
-            held=held.get(look.sku, 0),
+            held=look.held,
             invalid=tuple(_invalid(peers, look.listing)),
             unmapped=unmapped,
             wanted=connection.state is not ConnectionState.DISABLED,

@@ -28,6 +28,8 @@ class Look:
     saved: Saved[Listing]
     listing: Listing
     plan: Plan | None = None
+    held: int = 0
+    """Units kept for orders, as the plan knew it."""
     setback: Setback | None = None
     """Set when something failed; the look is then settled without further steps."""
     waiting: bool = False

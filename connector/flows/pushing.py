@@ -24,6 +24,7 @@ ORDER = (
     Action.CREATE,
     Action.CONTENT,
 )
+_OFFERING = frozenset({Action.PRICE_STOCK, Action.CREATE, Action.CONTENT})
 PORTION = 500
 """Most listings written in one commit: others write, too."""
 
@@ -47,6 +48,8 @@ async def push(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
 
 async def _step(hub: Hub, peers: Peers, action: Action, looks: Sequence[Look]) -> None:
     looks = await _save_intents(hub, action, looks)
+    if action in _OFFERING:
+        looks = await _not_sold_since(hub, peers, looks)
     if not looks:
         return
     hub.metrics.count("pushes_total", action=action)
@@ -79,6 +82,20 @@ async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> list
     for start in range(0, len(planned), PORTION):
         await _save(hub, planned[start : start + PORTION])
     return [look for look in planned if look.open]
+
+
+async def _not_sold_since(hub: Hub, peers: Peers, looks: Sequence[Look]) -> list[Look]:
+    """Those of whose units the hub knows no sale that it did not know when it decided.
+
+    Since then other calls were made, and saving the intents may have waited for an election: what
+    was sold meanwhile must not be offered again. The others are decided anew at once.
+    """
+    held = await hub.store.held(peers.vtex.account, [look.sku for look in looks])
+    for look in looks:
+        if held.get(look.sku, 0) > look.held:
+            look.again_s = 0.0
+            look.update(intent=look.doubt)
+    return [look for look in looks if look.open]
 
 
 async def _save(hub: Hub, looks: Sequence[Look]) -> None:

@@ -39,7 +39,7 @@ def read_books(stage: Stage, day: Day, hub: Installation) -> Books:
         crashes=tuple(hub.crashes),
         wanted_orders=stage.options.orders,
         unfinished=day.unfinished,
-        allowance=_allowance(stage),
+        allowance=_allowance(stage, killed=hub.kills > 0),
         tells_arrivals=_tells_arrivals(stage.options.adapter),
     )
 
@@ -75,9 +75,9 @@ def _sku_book(stage: Stage, merchant: Merchant, sku: Sku) -> SkuBook:
     )
 
 
-def _allowance(stage: Stage) -> Allowance:
+def _allowance(stage: Stage, *, killed: bool) -> Allowance:
     options = stage.options
-    act = _ACT_S * (4 if options.kills else 1) * options.time_scale
+    act = _ACT_S * (4 if killed else 1) * options.time_scale
     return Allowance(
         stale_s=stage.store.settings.stale_stock_s,
         read_s=_READ_S * options.time_scale,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from types import MappingProxyType
-from typing import Any
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 from connector.domain.order import order_ref
 from connector.drivers.clock import SystemClock
@@ -30,8 +29,12 @@ from connector.sdk.testing.market import Bought, MarketSimulator, ShelfItem
 from connector.sdk.testing.simulator import Faults
 
 AFFILIATE = "DMK"
-_FRESH_S = 0.1
-"""Real seconds that a view of the marketplace's books is used again."""
+_FRESH_S, _FRESH_TIMES = 0.1, 10
+"""A view of the marketplace's books is used again for so many real seconds, and for so many times
+as long as it took to get: large books must not be most of the work.
+"""
+
+View = TypeVar("View")
 
 
 class NoSimulatorError(LookupError):
@@ -61,6 +64,28 @@ class Store(VtexSimulator):
         return self.orders.get(f"{AFFILIATE}-{order_ref(key)}")
 
 
+class Kept(Generic[View]):
+    """What was seen a moment ago."""
+
+    def __init__(self, look: Callable[[], View]) -> None:
+        self._look = look
+        self._view: View | None = None
+        self._until = 0.0
+
+    def view(self) -> View:
+        """It, looked at again where the moment is over."""
+        now = monotonic()
+        if self._view is None or now >= self._until:
+            self._view = self._look()
+            took = monotonic() - now
+            self._until = now + max(_FRESH_S, _FRESH_TIMES * took)
+        return self._view
+
+    def forget(self) -> None:
+        """Look again the next time."""
+        self._until = 0.0
+
+
 @dataclass
 class Stage:
     """Everything that is simulated, and where it can be reached."""
@@ -77,26 +102,23 @@ class Stage:
     market_url: str = ""
     events: Counter[str] = field(default_factory=Counter)
     """What happened in the day, for the report."""
-    _buys: tuple[float, Mapping[str, Bought]] = (-1.0, MappingProxyType({}))
-    _shelf: tuple[float, Mapping[str, ShelfItem]] = (-1.0, MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        self._buys = Kept(self.market.buys)
+        self._shelf = Kept(self.market.shelf)
 
     def buys(self) -> Mapping[str, Bought]:
         """The marketplace's orders, at most a moment old."""
-        now = asyncio.get_running_loop().time()
-        if now - self._buys[0] > _FRESH_S:
-            self._buys = (now, self.market.buys())
-        return self._buys[1]
+        return self._buys.view()
 
     def look_again(self) -> None:
         """Forget what was seen of the marketplace's books."""
-        self._buys, self._shelf = (-1.0, self._buys[1]), (-1.0, self._shelf[1])
+        self._buys.forget()
+        self._shelf.forget()
 
     def shelf(self) -> Mapping[str, ShelfItem]:
         """The marketplace's listings, at most a moment old."""
-        now = asyncio.get_running_loop().time()
-        if now - self._shelf[0] > _FRESH_S:
-            self._shelf = (now, self.market.shelf())
-        return self._shelf[1]
+        return self._shelf.view()
 
     @property
     def hosts(self) -> str:

@@ -1,11 +1,15 @@
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable
 
 import aio_pika
 import pytest
 
+from connector.drivers import rabbit_consumer
 from connector.drivers.rabbit_broker import RabbitBroker
+from connector.drivers.rabbit_publisher import PUBLISH_S
+from tests.integration.rabbit.support import Limits
 from tests.servers import rabbit
 from tests.servers.proxy import FaultProxy
 
@@ -44,6 +48,25 @@ async def proxy(node):
 @pytest.fixture
 def told() -> Told:
     return Told()
+
+
+@pytest.fixture
+def limits(monkeypatch) -> Limits:
+    """Short ones, so that faults that outlast them are short, too. The long form of the proofs
+    asks for the hub's own.
+    """
+    if os.environ.get("CONNECTOR_LONG_FORM") == "1":
+        return Limits(PUBLISH_S, rabbit_consumer.WATCH_EVERY_S, lasts_s=16)
+    monkeypatch.setattr(rabbit_consumer, "_ANSWER_S", 1.0)
+    return Limits(publish_s=1, watch_every_s=1, lasts_s=2.5)
+
+
+@pytest.fixture
+def took(record_property):
+    """Put down how long something took, for the table of proofs."""
+    seconds: list[float] = []
+    yield seconds.append
+    record_property("took_s", max(seconds, default=0.0))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from connector.domain.pending import Context
 from connector.drivers.rabbit_link import Link, read_url
@@ -26,6 +27,15 @@ async def until(condition: Callable[[], object], *, within_s: float = 10) -> flo
         while not condition():  # noqa: ASYNC110 - any condition, not one of ours
             await asyncio.sleep(0.01)
     return loop.time() - began
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the broker waits for what, and how long a fault lasts that is to outlast it; s."""
+
+    publish_s: float
+    watch_every_s: float
+    lasts_s: float
 
 
 @contextlib.asynccontextmanager

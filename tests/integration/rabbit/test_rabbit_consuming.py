@@ -7,7 +7,6 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from connector.drivers import rabbit_consumer
 from connector.drivers.rabbit_broker import RabbitBroker
 from connector.drivers.rabbit_topology import DEAD, declare
 from tests.integration.rabbit.support import LISTINGS, Sweeper, attempt, publishing, turn, until
@@ -31,10 +30,10 @@ async def sweep():
         await sweeper.end()
 
 
-async def works(sweeper: Sweeper, *, within_s: float) -> None:
-    """Something new is asked for and done."""
+async def works(sweeper: Sweeper, *, within_s: float) -> float:
+    """Something new is asked for and done; returns how long that took."""
     sweeper.due.update(f"new {number}" for number in range(50))
-    await until(lambda: not sweeper.due, within_s=within_s)
+    return await until(lambda: not sweeper.due, within_s=within_s)
 
 
 async def consumers(channel) -> int:
@@ -44,7 +43,7 @@ async def consumers(channel) -> int:
 
 @pytest.mark.parametrize("ending", ["queue deleted", "connection closed", "channel error"])
 async def test_a_consumer_that_ends_is_made_anew(
-    *, node, vhost, broker, start, sweep, channel, told, ending
+    *, node, vhost, broker, start, sweep, channel, told, took, ending
 ):
     sweeper = sweep(broker, {"first"})
     start(broker, sweeper.handle)
@@ -59,14 +58,14 @@ async def test_a_consumer_that_ends_is_made_anew(
             if number and raw is not None and raw.consumers:
                 with pytest.raises(ChannelNotFoundEntity):
                     await raw.queue_declare("no such queue", passive=True)
-    await works(sweeper, within_s=BACK_S)
+    took(await works(sweeper, within_s=BACK_S))
     await until(lambda: told.counts[f"broker_consumers_restored_total {LISTINGS}"] >= 1)
 
 
 async def test_a_cancel_that_was_missed_is_noticed_by_watching(
-    make_broker, start, sweep, channel, told
+    *, make_broker, start, sweep, channel, told, took, limits
 ):
-    broker = await make_broker(watch_every_s=0.2)
+    broker = await make_broker(watch_every_s=limits.watch_every_s)
     sweeper = sweep(broker, {"first"})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
@@ -75,11 +74,11 @@ async def test_a_cancel_that_was_missed_is_noticed_by_watching(
         if raw is not None:
             raw.on_consumer_cancel_callbacks.clear()
     await channel.queue_delete(LISTINGS)
-    await works(sweeper, within_s=BACK_S)
+    took(await works(sweeper, within_s=BACK_S))
     assert told.counts[f"broker_consumers_restored_total {LISTINGS}"] >= 1
 
 
-async def test_a_consumer_timeout_is_survived(node, broker, start, told):
+async def test_a_consumer_timeout_is_survived(*, node, broker, start, told, took):
     """RabbitMQ 3.10 closes the channel of who keeps a message too long."""
     gate = asyncio.Event()
     begun: list[str] = []
@@ -97,7 +96,7 @@ async def test_a_consumer_timeout_is_survived(node, broker, start, told):
         start(broker, handler)
         await broker.ring(turn())
         # It is delivered again while its first handler still sits on it.
-        await until(lambda: len(begun) == 2, within_s=BACK_S)
+        took(await until(lambda: len(begun) == 2, within_s=BACK_S))
         assert told.counts[f"broker_consumers_restored_total {LISTINGS}"] == 1
     finally:
         await asyncio.to_thread(limit, 1_800_000)
@@ -110,11 +109,14 @@ async def test_a_consumer_timeout_is_survived(node, broker, start, told):
     "fault", ["reset", "blackhole", "slow", "half closed", "lost server", "down"]
 )
 async def test_consumers_are_back_after_the_network_is(
-    *, make_broker, start, sweep, proxy, fault, monkeypatch
+    *, make_broker, start, sweep, proxy, fault, limits, took
 ):
     """With the hub's own limits it takes 10 s to look, 5 to doubt, 5 to connect: 20 of 30."""
-    monkeypatch.setattr(rabbit_consumer, "_ANSWER_S", 1.0)
-    broker = await make_broker(port=proxy.port, watch_every_s=1, publish_timeout_s=1)
+    broker = await make_broker(
+        port=proxy.port,
+        watch_every_s=limits.watch_every_s,
+        publish_timeout_s=limits.publish_s,
+    )
     sweeper = sweep(broker, {f"{number}" for number in range(20)})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
@@ -134,19 +136,19 @@ async def test_consumers_are_back_after_the_network_is(
         await proxy.down()
     sweeper.due.update(f"during {number}" for number in range(50))
     if fault in {"blackhole", "slow", "down"}:
-        await asyncio.sleep(2.5)  # the fault lasts: longer than every limit above
+        await asyncio.sleep(limits.lasts_s)
     await proxy.up()
     proxy.heal()
-    await works(sweeper, within_s=HEALED_S)
+    took(await works(sweeper, within_s=HEALED_S))
 
 
 async def test_a_killed_rabbitmq_comes_back_with_its_turns(
-    *, node, vhost, channel, broker, start, sweep, told, monkeypatch
+    *, node, vhost, channel, broker, start, sweep, told, took, limits
 ):
     """And a queue that it had known for less than half a second is made anew: RabbitMQ 3.10
     recovers that one without its log, and no leader is ever elected for it.
     """
-    monkeypatch.setattr(rabbit_consumer, "_ANSWER_S", 1.0)
+    del limits  # the consumers' own are as they say
     kept = {f"kept {number}" for number in range(30)}
     async with publishing(node.url(vhost), told) as publisher:
         await publisher.publish(turn("first"))
@@ -164,7 +166,7 @@ async def test_a_killed_rabbitmq_comes_back_with_its_turns(
         young = sweep(broker, {"a", "b"}, adapter="young")
         start(broker, young.handle, "listings.young")
         await asyncio.to_thread(node.start)
-        await until(lambda: kept <= done, within_s=HEALED_S)
+        took(await until(lambda: kept <= done, within_s=HEALED_S))
         assert (await attempt(publisher, turn()))[0] == ""
     await until(lambda: not young.due, within_s=60)
     assert told.counts["broker_queues_remade_total listings.young"] == 1

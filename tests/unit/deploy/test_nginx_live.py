@@ -1,4 +1,4 @@
-"""A real nginx with deploy/nginx before a hub's stand-in. Skipped where there is no nginx."""
+"""A real nginx with deploy/nginx before a hub's stand-in. ``make servers`` obtains one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -18,21 +17,18 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from tests.servers.rabbit import free_ports
+from connector.sandbox.demo.installation import free_ports
+from tests.servers import nginx
 from tests.unit.deploy.files import DEPLOY
 
-BINARY = os.environ.get("CONNECTOR_NGINX") or shutil.which("nginx")
 SECRET = "canary-7f3b1c"
 HOOK = f"/marketplace/v1/acme-mkt-1/{SECRET}"
 ORDER = f"/vtex/v1/acme-mkt-1/{SECRET}/pvt/orders/{SECRET}-01"
 
-pytestmark = pytest.mark.skipif(
-    not BINARY, reason="no nginx: install nginx-light, or set CONNECTOR_NGINX"
-)
-
 
 @dataclass
 class Proxy:
+    binary: Path
     home: Path
     port: int
     upstream_port: int
@@ -41,7 +37,7 @@ class Proxy:
     @property
     def command(self) -> list[str]:
         home = str(self.home)
-        return [str(BINARY), "-p", home, "-c", f"{home}/nginx.conf", "-e", f"{home}/error.log"]
+        return [str(self.binary), "-p", home, "-c", f"{home}/nginx.conf", "-e", f"{home}/error.log"]
 
     def url(self, path: str) -> URL:
         return URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
@@ -78,7 +74,7 @@ class Proxy:
 @pytest.fixture
 async def proxy(tmp_path) -> AsyncIterator[Proxy]:
     port, upstream = free_ports(2)
-    one = Proxy(tmp_path, port, upstream)
+    one = Proxy(nginx.require(), tmp_path, port, upstream)
 
     async def answer(request: web.BaseRequest) -> web.Response:
         body = await request.content.read()  # read() would cap it by itself
@@ -91,7 +87,10 @@ async def proxy(tmp_path) -> AsyncIterator[Proxy]:
     one.configure()
     options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
     process = await asyncio.create_subprocess_exec(
-        *one.command, "-g", options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        *(*one.command, "-g", options),
+        env=nginx.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         await listening(one, process)

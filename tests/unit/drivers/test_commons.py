@@ -257,6 +257,31 @@ def test_a_peer_found_down_is_down_for_all_and_asked_by_one():
     run_virtual(main())
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_of_many_calls_at_once_one_asks_what_others_found(away):
+    clock = VirtualClock()
+    asked = 0
+
+    class Counted(Commons):
+        async def read(self, kind, key):
+            nonlocal asked
+            asked += 1
+            await clock.sleep(0.5)
+            if away:
+                raise StoreUnavailable("away")
+            return await super().read(kind, key)
+
+    async def main() -> None:
+        breakers = Breakers(clock, commons=Counted(MemoryStore(clock), clock))
+        await asyncio.gather(*(breakers.check("p") for _ in range(8)))
+        assert asked == 1
+        await clock.sleep(2.5)
+        await breakers.check("p")
+        assert asked == 2
+
+    run_virtual(main())
+
+
 def test_a_lost_probe_is_sent_by_another():
     clock = VirtualClock()
 

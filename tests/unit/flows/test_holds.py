@@ -13,9 +13,10 @@ from connector.domain.connection import Connection, ConnectionSpec
 from connector.domain.marketorder import Delivery, Line, MarketStatus
 from connector.domain.order import Placement
 from connector.domain.pending import Context
-from connector.flows import connections
+from connector.flows import connections, pushing
 from connector.flows.holds import reserved_at, wanted_holds
 from connector.flows.hub import Peers
+from connector.ports import Hold
 from connector.vtex.session import Session
 from tests.simulation.world import SimHttp
 from tests.unit.domain.build import NOW, market_order, order, placed
@@ -202,3 +203,27 @@ async def test_a_refused_order_keeps_its_units_until_it_ends():
         stage.market.cancel_by_buyer(ref)
         await stage.settle(60)
         assert await stage.store.held(stage.joined.account, [FIRST]) == {}
+
+
+@virtual
+async def test_what_is_sold_while_a_number_is_on_its_way_out_is_not_offered_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Another process may learn of a sale between our decision and our call."""
+    save, sold = pushing._save, []
+
+    async def sold_meanwhile(hub: Any, looks: Any) -> None:
+        await save(hub, looks)
+        if not sold:
+            connection = looks[0].listing.connection
+            sold.append(Hold(stage.vtex_settings.account, FIRST, connection, "C-1", 3))
+            await hub.store.commit(sold)
+
+    async with staged() as stage:
+        monkeypatch.setattr(pushing, "_save", sold_meanwhile)
+        stage.vtex.set_stock(FIRST, 40)
+        await stage.settle(60)
+        assert sold
+        assert stage.shelf()[FIRST] == (PRICE, 37)
+        assert {one.stock for one in stage.market.listings[FIRST].history} == {STOCK, 37}
+        assert (await stage.listing()).intent is None
