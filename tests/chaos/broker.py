@@ -75,7 +75,7 @@ async def prove(_machines: object, short: bool) -> list[Verdict]:
         names = " or ".join(name for row in _ROWS for name in row.all)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", _FOLDER),
-            *("-k", names, f"--junitxml={report}"),
+            *("-k", names, "-o", "junit_family=xunit1", f"--junitxml={report}"),
             cwd=_ROOT,
             env={
                 **os.environ,

@@ -92,7 +92,7 @@ class Stall(OrderSide):
 
     def shelf(self) -> Mapping[str, ShelfItem]:
         """All listings by the seller's SKU."""
-        return {sku: _shelf_item(listing) for sku, listing in self.listings.items()}
+        return {sku: _shown(listing) for sku, listing in self.listings.items()}
 
     def buys(self) -> Mapping[str, Bought]:
         """All carts by id."""
@@ -135,6 +135,14 @@ class Stall(OrderSide):
             delivered=delivery is not None,
             delivery_arrivals=delivery.arrivals if delivery else 0,
         )
+
+
+def _shown(listing: SimListing) -> ShelfItem:
+    """The listing as buyers see it, made once for each change: large shops are looked at often."""
+    shown = listing.shown
+    if shown is None or shown[0] is not listing.content or shown[1] != len(listing.history):
+        shown = listing.shown = listing.content, len(listing.history), _shelf_item(listing)
+    return shown[2]
 
 
 def _shelf_item(listing: SimListing) -> ShelfItem:

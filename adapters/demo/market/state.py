@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from connector.sdk import Money, from_major
+from connector.sdk.testing.market import ShelfItem
 
 LotMode = Literal["settle", "partly", "late", "never"]
 
@@ -78,6 +79,8 @@ class SimListing:
     stock: int
     blocked: bool = False
     history: list[Change] = field(default_factory=list)
+    shown: tuple[dict[str, Any], int, ShelfItem] | None = None
+    """How buyers saw it last, and which content and how much history that was made of."""
 
     def remember(self, at: datetime, kind: str) -> None:
         """Write how the listing stands into its history."""
