@@ -109,7 +109,7 @@ class Merchant:
             [sku.id for sku in chosen],
             self._rng.choice((5, 12.5, 33)),
             begins_in_s=self._rng.uniform(0, 900),
-            lasts_s=self._rng.uniform(900, 4_000),
+            lasts_s=self._rng.uniform(600, 2_500),
         )
         return True
 
