@@ -81,7 +81,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key leased to one worker. ``fence`` grows with every lease: a stale worker's is refused.
+    """A key leased to one worker. No other lease ever has its ``fence``: a stale worker's is
+    refused.
 
     ``marks`` counts the marks seen so far, so that one that arrives meanwhile is not lost.
     ``attempts`` and ``failing_since`` tell of failures since the last success.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import structlog
 
@@ -102,10 +101,13 @@ class Breakers:
         return self._now() < when + _HEAR_S
 
     async def _ask(self, commons: Commons, peer: str) -> None:
-        _, version = self._heard.get(peer, (0.0, 0))
-        known: Mapping[str, Any] = {}
-        with suppress(StoreUnavailable):
+        before = self._heard.get(peer, (0.0, 0))
+        try:
             known, version = await commons.read(BREAKER, peer)
+        except StoreUnavailable:
+            known, version = {}, before[1]
+        if self._heard.get(peer, (0.0, 0)) != before:
+            return  # we have told something newer meanwhile
         self._heard[peer] = self._now(), version
         if not known:
             return

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from connector.domain.clock import Clock
 from connector.domain.http import Held
@@ -50,7 +51,7 @@ class _Scope:
     calls_until: float = 0.0
     """How many calls were taken, and from when until when they may be made."""
     granted: int = 0
-    """How many of them there were at first."""
+    """How many the last slice had."""
     ask_at: float = 0.0
     """Not before this is the ledger asked again."""
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -150,12 +151,14 @@ class Limiter:
             return
         if scope.paused_until > now + within_s:
             return
-        wanted = _demand(scope)
+        wanted = _demand(scope, now, self._spend_s)
         grant = await commons.take(rule.scope, rule.limit, wanted, within_s=max(0.0, within_s))
         scope.paused_until = max(scope.paused_until, grant.paused_until)
         scope.calls, scope.calls_from = grant.calls, grant.at
-        scope.granted = grant.calls or scope.granted
-        scope.calls_until = max(grant.at, self._now()) + self._spend_s
+        scope.calls_until = max(grant.at, self._now())
+        if grant.calls:
+            scope.granted = grant.calls
+            scope.calls_until += self._spend_s
         scope.ask_at = grant.at
 
     def _take(self, rules: Sequence[Rule], scopes: Sequence[_Scope], *, background: bool) -> float:
@@ -186,12 +189,14 @@ class Limiter:
                 scope.urgent_waiting -= urgent
 
 
-def _demand(scope: _Scope) -> int:
-    """How many calls to ask for: a slice that was spent in time was too small, any other too large;
-    and each question costs a write of the ledger.
+def _demand(scope: _Scope, now: float, spend_s: float) -> int:
+    """How many calls to ask for, as each question costs a write of the ledger: as many as a slice's
+    time would have taken of the last one.
     """
-    spent = scope.granted - scope.calls
-    return max(scope.waiting + 1, spent if scope.calls else 2 * spent)
+    spent = float(scope.granted - scope.calls)
+    if not scope.calls and now < scope.calls_until:
+        spent *= min(2.0, spend_s / max(now - scope.calls_from, ROUNDING_S))
+    return max(scope.waiting + 1, ceil(spent))
 
 
 def _interval(rule: Rule) -> float:

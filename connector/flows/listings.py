@@ -68,7 +68,7 @@ def _is_sweep(look: Look) -> bool:
 
 async def _decide(hub: Hub, connection: Connection, peers: Peers, looks: Sequence[Look]) -> None:
     deciding = [look for look in looks if look.open]
-    held = await hub.store.held(connection.account, [look.sku for look in deciding])
+    held = await hub.store.held(peers.vtex.account, [look.sku for look in deciding])
     market = peers.market
     records = [look.listing.record for look in deciding]
     contents = [record.content for record in records if record and record.content]

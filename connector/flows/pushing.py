@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from connector.domain.departures import watching
 from connector.domain.listing import Action, Confirmed, Intent, ListingState
@@ -49,7 +50,7 @@ async def push(hub: Hub, peers: Peers, looks: Sequence[Look]) -> None:
 async def _step(hub: Hub, peers: Peers, action: Action, looks: Sequence[Look]) -> None:
     looks = await _save_intents(hub, action, looks)
     if action in _OFFERING:
-        looks = await _not_sold_since(hub, peers, looks)
+        looks = await _without_sold(hub, peers, action, looks)
     if not looks:
         return
     hub.metrics.count("pushes_total", action=action)
@@ -84,18 +85,42 @@ async def _save_intents(hub: Hub, action: Action, looks: Sequence[Look]) -> list
     return [look for look in planned if look.open]
 
 
-async def _not_sold_since(hub: Hub, peers: Peers, looks: Sequence[Look]) -> list[Look]:
-    """Those of whose units the hub knows no sale that it did not know when it decided.
+async def _without_sold(
+    hub: Hub, peers: Peers, action: Action, looks: Sequence[Look]
+) -> list[Look]:
+    """Offer no units that the hub has heard to be sold since it decided.
 
-    Since then other calls were made, and saving the intents may have waited for an election: what
-    was sold meanwhile must not be offered again. The others are decided anew at once.
+    Since then other calls were made, and saving the intents may have waited for an election. A
+    number that got smaller is sent without deciding anew: it must not wait, and what else the call
+    carries is still right. Should we die now, the saved intent has the marketplace asked.
     """
     held = await hub.store.held(peers.vtex.account, [look.sku for look in looks])
     for look in looks:
-        if held.get(look.sku, 0) > look.held:
-            look.again_s = 0.0
-            look.update(intent=look.doubt)
+        more = held.get(look.sku, 0) - look.held
+        if more > 0:
+            _lower(look, action, more)
     return [look for look in looks if look.open]
+
+
+def _lower(look: Look, action: Action, units: int) -> None:
+    plan = look.plan
+    if plan is None or plan.target is None or not plan.target.stock:
+        return
+    stock = max(0, plan.target.stock - units)
+    if action is Action.CREATE and not stock:  # nothing is left to begin with
+        look.again_s = 0.0
+        look.update(intent=look.doubt)
+        return
+    lower = {"stock": stock}
+    target = plan.target.model_copy(update=lower)
+    terms = plan.terms.model_copy(update=lower) if plan.terms else None
+    offer = plan.offer
+    if offer is not None:
+        offer = offer.model_copy(update={"terms": offer.terms.model_copy(update=lower)})
+    look.plan = replace(plan, target=target, terms=terms, offer=offer)
+    look.held += units
+    if look.listing.intent is not None:
+        look.update(intent=look.listing.intent.model_copy(update={"target": target}))
 
 
 async def _save(hub: Hub, looks: Sequence[Look]) -> None:

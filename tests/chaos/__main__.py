@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 
 from rich.console import Console
@@ -103,8 +104,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts = asyncio.run(run(asked.proofs or list(PROOFS), asked.short))
     _show(verdicts)
     if asked.json:
-        asked.json.write_text(json.dumps([asdict(one) for one in verdicts], indent=2) + "\n")
+        told = [asdict(one) | {"figures": _finite(one.figures)} for one in verdicts]
+        asked.json.write_text(json.dumps(told, indent=2) + "\n")
     return 0 if all(one.ok for one in verdicts) else 1
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON knows no infinity."""
+    return {name: value if isfinite(value) else None for name, value in figures.items()}
 
 
 def _show(verdicts: Sequence[Verdict]) -> None:

@@ -1,52 +1,50 @@
-"""How long the oldest due key has been waiting, as an operator sees it."""
+"""What waits for the hub in its ledger, and since when."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from typing import Any
 
-import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
-from connector.sandbox.demo.installation import Installation
+from connector.domain.clock import Clock
+from connector.drivers.micros import to_micros
 
-_WAITED_S, _QUIET_S = 5.0, 6.0
-"""Real seconds: nothing due waits longer than the first, for as long as the second, which is more
-than the lease of a process that was killed.
-"""
+_WAITED_S = 5.0
+"""Real seconds: whoever was told of something has acted on it by then, or it waits."""
 _LOOK_S = 0.5
-_GAUGE = "hub_pending_oldest_seconds"
+_IN_A_ROW = 4
 
 
-async def gone(hub: Installation, *, time_scale: float, within_s: float) -> float:
-    """When nothing had been waiting any more, by ``time.monotonic``; infinity where there always
-    was something.
+async def gone(store_url: str, clock: Clock, *, within_s: float) -> float:
+    """Since when nothing waits any more, by ``time.monotonic``; infinity where something still
+    does.
+
+    What waits is what the ledger itself says: every key, parked ones aside, that has been due for
+    too long, leased or not, or that has been failing for too long, whenever it is tried again.
     """
     deadline = time.monotonic() + within_s
-    quiet_since = float("inf")
-    limit = aiohttp.ClientTimeout(total=5)
-    async with aiohttp.ClientSession(timeout=limit) as session:  # noqa: TID251 - a scraper's
+    since, in_a_row = float("inf"), 0
+    async with AsyncMongoClient[dict[str, Any]](store_url, serverSelectionTimeoutMS=2000) as client:
         while (now := time.monotonic()) < deadline:
-            oldest = await _oldest(session, hub.admins[0])
-            if oldest is None or oldest > _WAITED_S * time_scale:
-                quiet_since = float("inf")
-            else:
-                quiet_since = min(quiet_since, now)
-                if now - quiet_since >= _QUIET_S:
-                    return quiet_since
+            late = to_micros(clock.now() - clock.wall(_WAITED_S))
+            in_a_row = in_a_row + 1 if await _waiting(client, late) == 0 else 0
+            since = now if in_a_row == 1 else since
+            if in_a_row == _IN_A_ROW:
+                return since
             await asyncio.sleep(_LOOK_S)
     return float("inf")
 
 
-async def _oldest(
-    session: aiohttp.ClientSession,  # noqa: TID251 - as above
-    port: int,
-) -> float | None:
-    """The hub's own seconds that the oldest due key has waited; None where nobody tells."""
-    with suppress(aiohttp.ClientError, TimeoutError):
-        async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-            told = text_string_to_metric_families(await answer.text())
-        ages = [one.value for family in told for one in family.samples if one.name == _GAUGE]
-        return max(ages, default=None)
-    return None
+async def _waiting(client: AsyncMongoClient[dict[str, Any]], late: int) -> int:
+    pending = client.get_default_database().get_collection("pending")
+    which = {
+        "parked": {"$ne": 1},
+        "$or": [{"due_at": {"$lte": late}}, {"failing_since": {"$lte": late}}],
+    }
+    try:
+        return await pending.count_documents(which)
+    except PyMongoError:
+        return -1  # who cannot tell has not caught up

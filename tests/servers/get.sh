@@ -34,7 +34,7 @@ wanted() { # PACKAGE: it, what belongs to it, and libraries that this machine do
         sed -n "s/^'[^']*' \([^_ ]*\)_.*/\1/p" |
         while read -r name; do
             case $name in
-            rabbitmq-server | erlang-* | nginx | nginx-common) echo "$name" ;;
+            rabbitmq-server | erlang-* | nginx | nginx-*) echo "$name" ;;
             lib*) dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' ||
                 echo "$name" ;;
             esac
@@ -58,18 +58,18 @@ unpack() { # PACKAGE TARGET
         done
 }
 
-obtain() { # NAME PACKAGE HOW
+obtain() { # NAME PACKAGE PROGRAM HOW
     target=$home/$1
     log=$home/$1.log
     # The path is part of the mark: the unpacked Erlang knows where it lives.
     [ "$(cat "$target/.complete" 2>/dev/null)" != "$target" ] || return 0
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-        echo "no $1 for tests: $3"
+        echo "no $1 for tests: $4"
         return 0
     fi
     mkdir -p "$home"
-    if ! unpack "$2" "$target" >"$log" 2>&1; then
-        echo "no $1 for tests (apt: $log): $3"
+    if ! unpack "$2" "$target" >"$log" 2>&1 || [ ! -e "$work/root/$3" ]; then
+        echo "no $1 for tests (apt: $log): $4"
         return 0
     fi
     rm -rf "$target" "$log"
@@ -79,7 +79,7 @@ obtain() { # NAME PACKAGE HOW
 }
 
 [ -n "${CONNECTOR_RABBITMQ_BIN:-}" ] ||
-    obtain rabbitmq rabbitmq-server \
+    obtain rabbitmq rabbitmq-server usr/lib/rabbitmq/bin/rabbitmq-server \
         "install rabbitmq-server (3.10 or newer), or set CONNECTOR_RABBITMQ_BIN to a RabbitMQ's sbin folder"
 [ -n "${CONNECTOR_NGINX:-}" ] ||
-    obtain nginx nginx "install nginx, or set CONNECTOR_NGINX to its program"
+    obtain nginx nginx usr/sbin/nginx "install nginx, or set CONNECTOR_NGINX to its program"

@@ -33,5 +33,7 @@ def require() -> Path:
 
 def environment() -> dict[str, str]:
     """What it runs in: libraries that this machine does not have lie beside our own."""
+    if not require().is_relative_to(_UNPACKED):
+        return dict(os.environ)
     libraries = os.pathsep.join(str(path) for path in _UNPACKED.glob("usr/lib/*-linux-*"))
     return {**os.environ, **({"LD_LIBRARY_PATH": libraries} if libraries else {})}

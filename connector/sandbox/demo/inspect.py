@@ -15,8 +15,10 @@ from connector.sandbox.vtexsim import Sku
 from connector.sdk import Capability
 from connector.sdk.registry import discover
 
-_ACT_S = 4.0
-"""Real seconds the hub may take to act on what it was told, with nobody killing it."""
+_ACT_S, _ACT_KILLED_S = 4.0, 16.0
+"""Real seconds the hub may take to act on what it was told; and where it is killed all the time, so
+that leases have to run out, and servers to elect a primary, meanwhile.
+"""
 _READ_S = 1.0
 """Real seconds between reading a number from VTEX and publishing it."""
 _UNDER_WAY_S = 0.35
@@ -77,7 +79,7 @@ def _sku_book(stage: Stage, merchant: Merchant, sku: Sku) -> SkuBook:
 
 def _allowance(stage: Stage, *, killed: bool) -> Allowance:
     options = stage.options
-    act = _ACT_S * (4 if killed else 1) * options.time_scale
+    act = (_ACT_KILLED_S if killed else _ACT_S) * options.time_scale
     return Allowance(
         stale_s=stage.store.settings.stale_stock_s,
         read_s=_READ_S * options.time_scale,

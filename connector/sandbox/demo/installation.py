@@ -42,8 +42,8 @@ class Installation:
         options = stage.options
         self._place = place
         self._port = free_ports(1)[0]
-        self.admins: list[int] = []
-        """The ports of the processes' own servers, for operators."""
+        self.clock = stage.clock
+        """The day's, which the processes follow."""
         self._environment = _environment(stage, place, self._port)
         self.processes = list(self._planned(options))
         webs = [process.port for process in self.processes[: max(1, options.web)]]
@@ -63,7 +63,6 @@ class Installation:
 
     def _process(self, role: str, name: str, port: int) -> Supervised:
         admin = free_ports(1)[0]
-        self.admins.append(admin)
         environment = {
             **self._environment,
             "CONNECTOR_ADMIN_BIND": f"127.0.0.1:{admin}",

@@ -92,7 +92,7 @@ class Demo:
         self._listed = 0
         self._held = ""
         self.held_at = 0.0
-        """When all invariants held for the first time after the day, by ``time.monotonic``."""
+        """Since when all invariants hold, by ``time.monotonic``; see ``_IN_A_ROW``."""
 
     async def run(self, place: Path) -> Report:
         """Set up, live the day, settle, judge.
@@ -176,7 +176,7 @@ class Demo:
             held = sum(finding.ok for finding in findings)
             self._held = f"{held} of {len(findings)}"
             in_a_row = in_a_row + 1 if held == len(findings) else 0
-            if in_a_row and not self.held_at:
+            if in_a_row == 1:
                 self.held_at = began
         return in_a_row >= _IN_A_ROW
 

@@ -142,13 +142,13 @@ async def test_consumers_are_back_after_the_network_is(
     took(await works(sweeper, within_s=HEALED_S))
 
 
+@pytest.mark.usefixtures("limits")
 async def test_a_killed_rabbitmq_comes_back_with_its_turns(
-    *, node, vhost, channel, broker, start, sweep, told, took, limits
+    *, node, vhost, channel, broker, start, sweep, told, took
 ):
     """And a queue that it had known for less than half a second is made anew: RabbitMQ 3.10
     recovers that one without its log, and no leader is ever elected for it.
     """
-    del limits  # the consumers' own are as they say
     kept = {f"kept {number}" for number in range(30)}
     async with publishing(node.url(vhost), told) as publisher:
         await publisher.publish(turn("first"))

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from connector.domain.breaker import COOLDOWN_S, Phase
+from connector.domain.breaker import COOLDOWN_S, Breaker, Phase
 from connector.domain.http import Held
 from connector.domain.limits import decide, in_background, reserve
 from connector.drivers.breakers import Breakers
-from connector.drivers.commons import ALLOWANCE, Commons, most_at_once
+from connector.drivers.commons import ALLOWANCE, BREAKER, Commons, most_at_once
 from connector.drivers.limiter import Limiter, Rule
 from connector.drivers.memory_store import MemoryStore
 from connector.drivers.virtual_time import VirtualClock, run_virtual
@@ -109,6 +109,41 @@ def test_the_ledger_is_asked_a_few_times_a_second_however_few_wait_at_once():
     asked = run_virtual(main())
     assert calls >= 150 * seconds
     assert asked <= 8 * seconds
+
+
+def test_hardly_anything_that_was_taken_is_left_unspent():
+    """At half of the rate, slices fit what is needed: others could have the rest."""
+    clock, seconds = VirtualClock(), 30.0
+    calls = 0
+
+    async def caller(limiter: Limiter) -> None:
+        nonlocal calls
+        while True:
+            await limiter.acquire([rule(rate=200, burst=200)])
+            calls += 1
+            await clock.sleep(0.1)
+
+    class Counted(Commons):
+        taken = 0
+
+        async def take(self, *about, **more):
+            grant = await super().take(*about, **more)
+            self.taken += grant.calls
+            return grant
+
+    async def main() -> int:
+        commons = Counted(MemoryStore(clock), clock)
+        limiter = Limiter(clock, commons=commons)
+        tasks = [asyncio.create_task(caller(limiter)) for _ in range(10)]
+        await clock.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return commons.taken
+
+    taken = run_virtual(main())
+    assert calls >= 95 * seconds
+    assert calls >= 0.9 * taken
 
 
 def test_a_slow_limit_is_one_call_a_minute_for_all_together():
@@ -278,6 +313,34 @@ def test_of_many_calls_at_once_one_asks_what_others_found(away):
         await clock.sleep(2.5)
         await breakers.check("p")
         assert asked == 2
+
+    run_virtual(main())
+
+
+def test_what_is_told_while_it_is_asked_for_is_not_forgotten():
+    clock = VirtualClock()
+
+    class Slow(Commons):
+        async def read(self, kind, key):
+            found = await super().read(kind, key)
+            await clock.sleep(1)
+            return found
+
+    async def main() -> None:
+        store = MemoryStore(clock)
+        own, other = Breakers(clock, commons=Slow(store, clock)), Commons(store, clock)
+        assert await other.swap(BREAKER, "p", Breaker().dump(), 0)  # it was down once
+        own._heard["p"] = clock.now().timestamp() - 60, 1
+        asking = asyncio.create_task(own.check("p"))
+        await clock.sleep(0.5)
+        for _ in range(5):
+            await own.note("p", ok=False, connected=False)
+        await asyncio.gather(asking, return_exceptions=True)
+        assert own.state("p").phase is Phase.OPEN
+        with pytest.raises(Held):
+            await Breakers(clock, commons=other).check("p")
+        with pytest.raises(Held):
+            await own.check("p")
 
     run_virtual(main())
 

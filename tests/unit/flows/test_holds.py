@@ -205,25 +205,64 @@ async def test_a_refused_order_keeps_its_units_until_it_ends():
         assert await stage.store.held(stage.joined.account, [FIRST]) == {}
 
 
-@virtual
-async def test_what_is_sold_while_a_number_is_on_its_way_out_is_not_offered_again(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """Another process may learn of a sale between our decision and our call."""
+# --- sold between a decision and its call ---------------------------------------------------------
+
+
+def _sells_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch, units: int) -> list[Hold]:
+    """Another process learns of a sale, once, while ours has saved what it is about to send."""
     save, sold = pushing._save, []
 
     async def sold_meanwhile(hub: Any, looks: Any) -> None:
         await save(hub, looks)
         if not sold:
             connection = looks[0].listing.connection
-            sold.append(Hold(stage.vtex_settings.account, FIRST, connection, "C-1", 3))
+            sold.append(Hold(stage.vtex_settings.account, FIRST, connection, "C-1", units))
             await hub.store.commit(sold)
 
+    monkeypatch.setattr(pushing, "_save", sold_meanwhile)
+    return sold
+
+
+@virtual
+async def test_what_was_sold_meanwhile_is_taken_off_the_number(monkeypatch: pytest.MonkeyPatch):
     async with staged() as stage:
-        monkeypatch.setattr(pushing, "_save", sold_meanwhile)
+        sold = _sells_meanwhile(stage, monkeypatch, 3)
         stage.vtex.set_stock(FIRST, 40)
         await stage.settle(60)
         assert sold
-        assert stage.shelf()[FIRST] == (PRICE, 37)
         assert {one.stock for one in stage.market.listings[FIRST].history} == {STOCK, 37}
+        listing = await stage.listing()
+        assert listing.intent is None
+        assert listing.confirmed is not None
+        assert listing.confirmed.stock == 37
+
+
+@virtual
+async def test_a_price_and_a_zero_are_sent_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    async with staged() as stage:
+        sold = _sells_meanwhile(stage, monkeypatch, STOCK + 1)
+        stage.vtex.set_price(FIRST, 9_000)
+        await stage.settle(60)
+        assert sold
+        assert stage.shelf()[FIRST] == (9_000, 0)
+        assert stage.pushes().get("listings.terms") == 1
+        sold.clear()
+        stage.vtex.set_stock(FIRST, 0)
+        await stage.settle(60)
+        assert stage.shelf()[FIRST] == (9_000, 0)
+
+
+@pytest.mark.parametrize(("units", "stock"), [(2, STOCK - 2), (STOCK, None)])
+@virtual
+async def test_nothing_is_listed_that_is_sold_out_by_then(
+    monkeypatch: pytest.MonkeyPatch, units: int, stock: int | None
+):
+    async with staged(load=False) as stage:
+        sold = _sells_meanwhile(stage, monkeypatch, units)
+        await stage.load()
+        await stage.settle(60)
+        assert sold
+        first = stage.market.listings.get(FIRST)
+        assert (first.history[0].stock if first is not None else None) == stock
         assert (await stage.listing()).intent is None
+        assert "1002" in stage.shelf()
