@@ -75,7 +75,7 @@ class MongoStore:
         # Claims of this process go one after another: they would only get in each other's way.
         self._claiming: defaultdict[tuple[str, Context], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fences = pending.Fences()
-        self._whole_look, self._counting = asking.Seldom(), asking.Seldom()
+        self._whole_look, self._counting = asking.Seldom(one_in=50), asking.Seldom()
         self._counted: list[PendingStats] = []
         self._closed = False
 

@@ -19,6 +19,8 @@ class _Window:
 
     ends_at: float
     length: float
+    asked: int = 0
+    """How often it was asked for meanwhile."""
 
 
 class Ringing:
@@ -27,9 +29,9 @@ class Ringing:
     The first ring goes out at once. Those that follow within its window become one, sent when the
     window ends, which opens a window twice as long: a merchant with much to do, whom every sweeper
     of every process asks turns for, costs a message per process now and then instead of two a
-    second. When a turn is handled here, or nobody asked during a window, the next goes out at once
-    and windows are short again. Nothing that was asked for is forgotten. Times are seconds of a
-    monotonic clock.
+    second. When a turn is handled here, or a window was asked into less often than the shortest
+    windows fit into it, the next are short again: single changes after a wave must not wait.
+    Nothing that was asked for is forgotten. Times are seconds of a monotonic clock.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Ringing:
 
     def ask(self, turn: Turn, now: float) -> None:
         """Somebody wants a turn; one that is asked for already is enough."""
+        window = self._windows.get(turn)
+        if window is not None:
+            window.asked += 1
         if turn not in self._asked:
-            window = self._windows.get(turn)
             self._put(turn, now if window is None else max(now, window.ends_at))
 
     def take(self, now: float) -> Turn | None:
@@ -90,7 +94,8 @@ class Ringing:
     def _open_window(self, turn: Turn, at: float, now: float) -> None:
         window = self._windows.get(turn)
         length = self._first_s
-        if window is not None and at <= window.ends_at:  # it had to wait
+        crowded = window is not None and window.asked * self._first_s >= window.length
+        if window is not None and crowded and at <= window.ends_at:  # it had to wait
             length = min(window.length * 2, self._longest_s)
         self._windows[turn] = _Window(now + length, length)
         if len(self._windows) > self._crowded:

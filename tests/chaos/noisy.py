@@ -28,7 +28,7 @@ class Size:
     seconds: float
     behind: int
     skus: int = 40
-    changes_per_s: float = 10.0
+    changes_per_s: float = 15.0
 
 
 LONG, SHORT = Size(20, 20, 100_000), Size(8, 6, 5_000, changes_per_s=5)

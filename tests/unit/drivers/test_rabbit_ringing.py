@@ -72,6 +72,20 @@ def test_what_changes_now_and_then_never_waits(ringing):
         assert sent(ringing, now) == ["a"]
 
 
+def test_single_changes_after_a_wave_soon_go_out_at_once_again(ringing):
+    for tenth in range(200):
+        ringing.ask(turn(), tenth / 10)
+        sent(ringing, tenth / 10)
+    assert ringing._windows[turn()].length == 8
+    waited = []
+    for number in range(20):
+        now = 20 + number * 1.9
+        ringing.ask(turn(), now)
+        waited.append(not sent(ringing, now))
+    assert any(waited)
+    assert not any(waited[8:])
+
+
 def test_being_served_here_answers_what_was_asked(ringing):
     ringing.ask(turn(), 0)
     assert sent(ringing, 0) == ["a"]
