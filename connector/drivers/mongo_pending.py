@@ -24,7 +24,7 @@ from connector.drivers.mongo_schema import Books, Doc, interrupted
 
 _DUPLICATE = 11000
 _ROUNDS = 20
-_RETRY_S = 15.0
+_RETRY_S = 25.0
 _FENCES = 100
 
 # --- marks ----------------------------------------------------------------------------------------
@@ -134,8 +134,9 @@ async def claim(
         won += leased
         if leased == len(found) < wanted:
             break
-    if not won:
+    if not tried:
         return []
+    # Also where nothing was won at last: the first try of a lease may have won it unheard.
     rows = books.pending.find({"_id": {"$in": tried}, "fence": fence})
     claims = [(doc["due_at"], claim_of(doc)) async for doc in rows]
     claims.sort(key=lambda pair: (pair[1].priority, pair[0], pair[1].key))

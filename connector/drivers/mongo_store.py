@@ -42,7 +42,7 @@ _GROUPS = 3
 _UNITS_AT_ONCE = 16
 _GRACE_S = 5.0
 _LONG_S = 60.0
-_CLAIM_TIMES = 3
+_CLAIM_TIMES = 6
 """A claim whose primary is lost in its middle outlasts the election: it would leave leases that
 nobody knows of.
 """

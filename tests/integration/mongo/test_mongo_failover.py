@@ -114,13 +114,13 @@ async def test_claims_go_on_with_the_next_primary(three, store):
                 continue
             got.extend(claim.key for claim in claims)
 
-    workers = [asyncio.create_task(worker()) for _ in range(4)]
-    while len(got) < 50:  # noqa: ASYNC110 - several tasks fill it
-        await asyncio.sleep(0.01)
-    primary = await asyncio.to_thread(three.primary)
-    three.kill(primary)
-    async with asyncio.timeout(30):
-        await asyncio.gather(*workers)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as working:
+        for _ in range(4):
+            working.create_task(worker())
+        while len(got) < 50:  # noqa: ASYNC110 - several tasks fill it
+            await asyncio.sleep(0.01)
+        primary = await asyncio.to_thread(three.primary)
+        three.kill(primary)
     assert sorted(got) == sorted(keys)  # each once, and no lease orphaned
     await asyncio.to_thread(three.restart, primary)
 
