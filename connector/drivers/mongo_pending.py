@@ -77,13 +77,13 @@ async def write_marks(books: Books, marks: Sequence[Mark], now: int) -> list[int
 
 async def take_numbers(books: Books, counter: str, count: int = 1) -> int:
     """The last of ``count`` numbers that nobody was given before."""
-    doc: Doc = await books.counters.find_one_and_update(  # type: ignore[assignment]
+    doc: Doc | None = await books.counters.find_one_and_update(
         {"_id": counter},
         {"$inc": {"value": count}},
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    return int(doc["value"])
+    return int(doc["value"])  # type: ignore[index]  # upserted: there always is one
 
 
 class Fences:

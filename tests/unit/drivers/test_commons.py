@@ -85,28 +85,37 @@ def test_processes_share_an_allowance_and_use_it_up(processes):
     assert bucket.taken >= 0.9 * 20 * seconds
 
 
-def test_the_ledger_is_asked_a_few_times_a_second_however_few_wait_at_once():
-    clock, seconds = VirtualClock(), 20.0
+async def _calling(
+    clock: VirtualClock, limiter: Limiter, *, callers: int, each_s: float, seconds: float
+) -> int:
+    """How many calls some callers make that a peer answers after ``each_s``."""
     calls = 0
 
-    async def caller(limiter: Limiter) -> None:
+    async def caller() -> None:
         nonlocal calls
         while True:
             await limiter.acquire([rule(rate=200, burst=200)])
             calls += 1
-            await clock.sleep(0.05)  # the peer answers
+            await clock.sleep(each_s)
 
-    async def main() -> int:
+    tasks = [asyncio.create_task(caller()) for _ in range(callers)]
+    await clock.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return calls
+
+
+def test_the_ledger_is_asked_a_few_times_a_second_however_few_wait_at_once():
+    clock, seconds = VirtualClock(), 20.0
+
+    async def main() -> tuple[int, int]:
         store = MemoryStore(clock)
         limiter = Limiter(clock, commons=Commons(store, clock))
-        tasks = [asyncio.create_task(caller(limiter)) for _ in range(8)]
-        await clock.sleep(seconds)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return (await store.get(ALLOWANCE, "", ["s"]))["s"].version
+        calls = await _calling(clock, limiter, callers=8, each_s=0.05, seconds=seconds)
+        return calls, (await store.get(ALLOWANCE, "", ["s"]))["s"].version
 
-    asked = run_virtual(main())
+    calls, asked = run_virtual(main())
     assert calls >= 150 * seconds
     assert asked <= 8 * seconds
 
@@ -114,14 +123,6 @@ def test_the_ledger_is_asked_a_few_times_a_second_however_few_wait_at_once():
 def test_hardly_anything_that_was_taken_is_left_unspent():
     """At half of the rate, slices fit what is needed: others could have the rest."""
     clock, seconds = VirtualClock(), 30.0
-    calls = 0
-
-    async def caller(limiter: Limiter) -> None:
-        nonlocal calls
-        while True:
-            await limiter.acquire([rule(rate=200, burst=200)])
-            calls += 1
-            await clock.sleep(0.1)
 
     class Counted(Commons):
         taken = 0
@@ -131,17 +132,13 @@ def test_hardly_anything_that_was_taken_is_left_unspent():
             self.taken += grant.calls
             return grant
 
-    async def main() -> int:
+    async def main() -> tuple[int, int]:
         commons = Counted(MemoryStore(clock), clock)
         limiter = Limiter(clock, commons=commons)
-        tasks = [asyncio.create_task(caller(limiter)) for _ in range(10)]
-        await clock.sleep(seconds)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return commons.taken
+        calls = await _calling(clock, limiter, callers=10, each_s=0.1, seconds=seconds)
+        return calls, commons.taken
 
-    taken = run_virtual(main())
+    calls, taken = run_virtual(main())
     assert calls >= 95 * seconds
     assert calls >= 0.9 * taken
 
