@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -66,6 +67,15 @@ async def serve(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _keep_loaded() -> None:
+    """What was loaded to start with lives until the end: no use in looking for garbage in it.
+
+    Looking through all of it would stop everything for 40 to 60 ms, every ten seconds or so.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _stranger(name: str) -> str:
@@ -161,6 +171,7 @@ class Process:
             if work is not None:
                 await work
             raise
+        _keep_loaded()
         self._readiness.serving = True
         _log.info("ready", role=self._role, **urls)
         waiting = asyncio.create_task(stop.wait())

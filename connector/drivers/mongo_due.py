@@ -7,7 +7,7 @@ even that is much, what is known of it at both ends will do for a while.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -21,14 +21,14 @@ from connector.drivers.mongo_schema import Books, Doc
 from connector.ports import Due, PendingStats
 
 MOST_KEYS = 500
+_SHARE = 20
 _NOTEWORTHY_S = 0.01
 
 
 class Seldom:
     """When to ask something again that costs the server much: it gets a part of the time."""
 
-    def __init__(self, *, one_in: int = 20) -> None:
-        self._share = one_in
+    def __init__(self) -> None:
         self._again = 0.0
         self._began = 0.0
 
@@ -47,7 +47,7 @@ class Seldom:
         share = 1
         try:
             yield
-            share = self._share
+            share = _SHARE
         finally:
             now = time.monotonic()
             took = now - self._began
@@ -60,22 +60,12 @@ async def due_at_an_end(
     """Who has due, unleased keys among the ``most`` that are due longest, or shortest; and whether
     those were all.
     """
-    order = {"$sort": {"due_at": -1 if newest else 1}}
-    found = await _due(books, now, [order, {"$limit": most}])
-    return found, sum(one.count for one in found) < most
-
-
-async def due(books: Books, now: datetime) -> list[Due]:
-    """Who has due, unleased keys."""
-    return await _due(books, now, [])
-
-
-async def _due(books: Books, now: datetime, which: Sequence[Doc]) -> list[Due]:
     moment = to_micros(now)
     rows = await books.pending.aggregate(
         [
             {"$match": {"due_at": {"$lte": moment}, "lease_until": {"$lte": moment}}},
-            *which,
+            {"$sort": {"due_at": -1 if newest else 1}},
+            {"$limit": most},
             {
                 "$group": {
                     "_id": {"connection": "$_id.connection", "context": "$_id.context"},
@@ -86,7 +76,7 @@ async def _due(books: Books, now: datetime, which: Sequence[Doc]) -> list[Due]:
         ],
         hint="due",
     )
-    return [
+    found = [
         Due(
             doc["_id"]["connection"],
             Context(doc["_id"]["context"]),
@@ -95,6 +85,7 @@ async def _due(books: Books, now: datetime, which: Sequence[Doc]) -> list[Due]:
         )
         async for doc in rows
     ]
+    return found, sum(one.count for one in found) < most
 
 
 def longest_waiting(found: Iterable[Due], limit: int) -> list[Due]:

@@ -21,6 +21,7 @@ from connector.drivers.micros import to_micros
 from connector.drivers.mongo_janitor import Janitor
 from connector.drivers.mongo_lanes import Job, Lane
 from connector.drivers.mongo_schema import bounded, connect, migrate
+from connector.drivers.mongo_walk import Walk
 from connector.drivers.mongo_writes import write_unit
 from connector.ports import (
     Document,
@@ -75,7 +76,7 @@ class MongoStore:
         # Claims of this process go one after another: they would only get in each other's way.
         self._claiming: defaultdict[tuple[str, Context], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fences = pending.Fences()
-        self._whole_look, self._counting = asking.Seldom(one_in=50), asking.Seldom()
+        self._walk, self._counting = Walk(), asking.Seldom()
         self._counted: list[PendingStats] = []
         self._closed = False
 
@@ -212,19 +213,15 @@ class MongoStore:
         """Connections and contexts with due, unleased keys.
 
         Where a great many keys are due, their counts may be too low, and a connection whose keys
-        are neither among those due longest nor among those due last is told of now and then only.
+        are neither among those due longest nor among those due last is told of only when a walk
+        through all of them, a portion a call, comes by.
         """
         found, complete = await self._ask(asking.due_at_an_end(self._books, now))
         if complete:
             return asking.longest_waiting(found, limit)
-        if self._whole_look.begin():
-            with self._whole_look.measured():
-                found = await self._ask(asking.due(self._books, now), _LONG_S)
-        else:
-            # Who waits in between is found by the next whole look.
-            newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
-            found += newest
-        return asking.longest_waiting(found, limit)
+        newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
+        between = await self._ask(self._walk.on(self._books, now))
+        return asking.longest_waiting([*found, *newest, *between], limit)
 
     async def next_due(self) -> datetime | None:
         """When the next key that is not due yet becomes due."""

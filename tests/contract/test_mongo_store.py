@@ -174,21 +174,26 @@ class TestMongoStore(StoreContract):
         assert [(one.id, one.seq) for one in await store.facts(C, "o1")] == [("f4", 5)]
 
     async def test_many_due_keys_of_one_hide_nobody(self, store):
-        many = [mark(f"{n:04}", 10 + n / 1000) for n in range(2_500)]
+        many = [mark(f"{n:04}", 10 + n / 1000) for n in range(4_500)]
         quiet = [mark(connection="old", due=1), mark(connection="new", due=50)]
-        await store.commit([*many, *quiet, mark(connection="between", due=12.2)])
-        whole = await store.due(at(60))
-        assert [(one.connection, one.count) for one in whole] == [
-            ("old", 1),
-            (C, 2_500),
-            ("between", 1),
-            ("new", 1),
-        ]
-        store._whole_look.begin = lambda: False  # it was slow and is not due again yet
-        ends = await store.due(at(60))
-        assert [one.connection for one in ends] == ["old", C, "between", "new"]
-        assert ends[1].oldest == at(10)
+        await store.commit([*many, *quiet, mark(connection="between", due=13)])
+        named = [[one.connection for one in await store.due(at(60))] for _ in range(6)]
+        assert ["old", C, "between", "new"] in named[:2]
+        assert named[:3] == named[3:]  # a walk of three portions, and then again
+        assert all({"old", C, "new"} <= set(round_) for round_ in named)
+        told = {one.connection: one for one in await store.due(at(60))}
+        assert told[C].oldest == at(10)
+        assert told["new"].count == 1
         assert len(await store.due(at(60), limit=1)) == 1
+
+    async def test_many_keys_due_since_one_moment_are_passed_by_in_one_step(self, store):
+        await store.commit([mark(f"{n:04}", 10) for n in range(6_000)])
+        await store.commit([mark(f"{n:04}", 20) for n in range(1_000)])
+        later = [mark("1", 10, connection="zz"), mark("1", 15, context=Context.ORDERS)]
+        await store.commit([*later, *(mark(f"{n}", 30, connection="last") for n in range(600))])
+        await store.due(at(60))
+        second = {(one.connection, one.context) for one in await store.due(at(60))}
+        assert {("zz", Context.LISTINGS), (C, Context.ORDERS)} <= second
 
     async def test_large_counts_are_not_made_all_the_time(self, store):
         await store.commit([mark()])
@@ -257,6 +262,20 @@ class TestItsIndexes:
             books.database.get_collection("system.profile").find({"op": "command"}).to_list()
         )
         assert (asked["keysExamined"], asked["docsExamined"]) == (30, 0)
+        await store.close()
+
+    async def test_a_walk_looks_at_its_portion_of_the_index_and_at_nothing_idle(self, clock):
+        store = await MongoStore.opened(mongo.shared().url(), clock)
+        await store.commit([mark(f"{n:04}", n / 1000) for n in range(3_000)])
+        await store.commit([mark(f"idle {n}", 9_000) for n in range(3_000)])
+        books = store._books
+        await books.database.command("profile", 2)
+        for _ in range(3):
+            await store.due(at(10))
+        profile = books.database.get_collection("system.profile")
+        asked = await profile.find({"op": "query", "ns": books.pending.full_name}).to_list()
+        assert [one["keysExamined"] for one in asked] == [2_000, 1_000, 2_000]
+        assert not any(one["docsExamined"] for one in asked)
         await store.close()
 
     async def test_next_due(self, looked):
