@@ -31,7 +31,7 @@ class RabbitBroker:
 
     The ledger knows what is due; a message only says where to look. One that is lost, doubled or
     late costs time, so nothing here is kept for a RabbitMQ that is away. ``max_outstanding`` turns
-    of a connection's context are handled at once by this process.
+    of a connection's context are handled at once by this process, one while others have some, too.
 
     Raises:
         ValueError: ``url`` is no AMQP address.
@@ -48,7 +48,6 @@ class RabbitBroker:
     ) -> None:
         address = read_url(url)
         self._metrics = metrics
-        self._max_outstanding = max_outstanding
         self._watch_every_s = watch_every_s
         self._publishing = Link(address, use="publish", metrics=metrics)
         self._consuming = Link(address, use="consume", metrics=metrics)
@@ -110,7 +109,7 @@ class RabbitBroker:
         self._consuming.start()
         # Enough for all workers, and for one surplus turn of each connection that has as many
         # workers as it may have: those wait here and must not keep others out.
-        prefetch = workers + workers // self._max_outstanding + 1
+        prefetch = 2 * workers + 1
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(desk.run(self._stop))

@@ -98,7 +98,7 @@ class Desk:
         try:
             while not stop.is_set():
                 self._wake.clear()
-                while len(self.tasks) < self._workers and (found := self._waiting.take()):
+                while len(self.tasks) < self._workers and (found := self._waiting.take(_now())):
                     self._start(*found)
                 await self._wake.wait()
             await self.idle.wait()

@@ -10,22 +10,35 @@ from connector.ports import Turn
 
 Handle = TypeVar("Handle")
 _MOST_REMEMBERED = 10_000
+_LATELY_S = 1.0
 
 
 class Handled:
-    """How many turns of each connection's context are handled now, and when one began last."""
+    """How many turns of each connection's context are handled now, and when one began last.
+
+    ``at_once`` of them may be, but one at a time while other connections have something to do, too:
+    whoever has a hundred thousand keys waiting always has a next turn, and the others' few keys
+    share its processors and its ledger. Times are seconds of one clock, that of the rings.
+    """
 
     def __init__(self, *, at_once: int) -> None:
         self._at_once = at_once
         self._now: Counter[Turn] = Counter()
         self._began: dict[Turn, float] = {}
 
-    def may_begin(self, turn: Turn) -> bool:
+    def may_begin(self, turn: Turn, at: float) -> bool:
         """Whether another turn of it may be handled beside those under way."""
-        return self._now[turn] < self._at_once
+        under_way = self._now[turn]
+        return not under_way or (under_way < self._at_once and self._is_alone(turn, at))
+
+    def _is_alone(self, turn: Turn, at: float) -> bool:
+        """Whether no other connection had a turn lately."""
+        others = (one for one in reversed(self._began) if one.connection != turn.connection)
+        last = next(others, None)
+        return last is None or self._began[last] < at - _LATELY_S
 
     def begin(self, turn: Turn, at: float) -> None:
-        """One begins; ``at`` is a time of the same clock that rings are stamped with."""
+        """One begins."""
         self._now[turn] += 1
         self._began.pop(turn, None)
         self._began[turn] = at
@@ -65,13 +78,13 @@ class Waiting(Generic[Handle]):
         queue[turn] = handle
         return True
 
-    def take(self) -> tuple[Turn, Handle] | None:
+    def take(self, at: float) -> tuple[Turn, Handle] | None:
         """The next turn whose connection is not handled too often already."""
         for _ in range(len(self._order)):
             queue = self._queues[self._order[0]]
             self._order.rotate(-1)
             for turn in queue:
-                if self._handled.may_begin(turn):
+                if self._handled.may_begin(turn, at):
                     return turn, queue.pop(turn)
         return None
 

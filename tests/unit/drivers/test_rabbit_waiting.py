@@ -12,9 +12,9 @@ def waiting(*, at_once: int = 2) -> tuple[Waiting[int], Handled]:
     return Waiting(["listings.demo", "orders.demo"], handled), handled
 
 
-def taken(desk: Waiting[int]) -> list[int]:
+def taken(desk: Waiting[int], at: float = 0) -> list[int]:
     found = []
-    while (one := desk.take()) is not None:
+    while (one := desk.take(at)) is not None:
         found.append(one[1])
     return found
 
@@ -51,6 +51,25 @@ def test_who_has_enough_workers_is_passed_over():
     assert taken(desk) == [2]
     handled.end(turn("busy"))
     assert taken(desk) == [1]
+
+
+def test_one_at_a_time_while_others_have_something_to_do():
+    desk, handled = waiting()
+    handled.begin(turn("other"), 9.5)
+    handled.end(turn("other"))
+    handled.begin(turn("busy", Context.ORDERS), 10)
+    handled.begin(turn("busy"), 10)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=10.4) == []
+    assert taken(desk, at=10.6) == [1]  # the other has been quiet for a second
+    handled.begin(turn("busy"), 10.6)
+    desk.offer(turn("busy"), 2)
+    assert taken(desk, at=30) == []
+    handled.begin(turn("other"), 30)
+    handled.end(turn("busy"))
+    assert taken(desk, at=30) == []
+    handled.end(turn("busy"))
+    assert taken(desk, at=30) == [2]
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():
