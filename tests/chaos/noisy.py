@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.domain.pending import Context, Mark
 from tests.chaos.crew import Crew, crew
@@ -18,6 +18,8 @@ _MOOD_S = 0.1
 """Below that a factor of two is the machine's mood, not a merchant's trouble."""
 _GIVE_UP_S = 30.0
 _LOOK_S = 0.005
+_WARM_UP_S = 3.0
+"""The first changes after thousands are no quiet ones yet."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ async def prove(servers: Servers, size: Size) -> list[Verdict]:
     verdicts = []
     async with crew(servers, merchants, web=1, workers=2) as hub:
         await hub.listed(merchants)
+        await _changes(hub, others, replace(size, seconds=_WARM_UP_S))
         quiet = percentile(await _changes(hub, others, size), 0.99)
         for kind in KINDS:
             await _begin(hub, noisy, kind, size)
