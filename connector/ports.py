@@ -254,8 +254,12 @@ class Store(Protocol):
 class Broker(Protocol):
     """The bell: hands out turns, may lose or double them."""
 
-    async def ring(self, turn: Turn) -> None:
-        """Ask for a turn; returns quickly and never fails for the caller."""
+    async def ring(self, turn: Turn, *, repeated: bool = False) -> None:
+        """Ask for a turn; returns quickly and never fails for the caller.
+
+        ``repeated``: nothing is new, this is asked again and again while keys are due. It may be
+        held back for seconds.
+        """
         ...
 
     async def consume(

@@ -32,8 +32,9 @@ class MemoryBroker:
         self._wake: set[asyncio.Event] = set()
         self._closed = False
 
-    async def ring(self, turn: Turn) -> None:
+    async def ring(self, turn: Turn, *, repeated: bool = False) -> None:
         """Ask for a turn; one that waits already is enough."""
+        del repeated  # that costs nothing here
         if not self._closed:
             queue = self._queues.setdefault(turn.queue, OrderedDict())
             queue.setdefault(_owner(turn), turn)

@@ -73,10 +73,10 @@ class RabbitBroker:
         if self._ringing is None:
             self._ringing = asyncio.create_task(self._ringer.run(), name="rabbit ringer")
 
-    async def ring(self, turn: Turn) -> None:
+    async def ring(self, turn: Turn, *, repeated: bool = False) -> None:
         """Ask for a turn; it is sent in the background, and counted where it could not be."""
         if not self._stop.is_set():
-            self._ringer.ask(turn)
+            self._ringer.ask(turn, repeated=repeated)
 
     async def consume(self, queues: Sequence[str], handler: Handler, *, workers: int) -> None:
         """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.

@@ -27,9 +27,9 @@ class Ringer:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
 
-    def ask(self, turn: Turn) -> None:
-        """Send it soon."""
-        self._ringing.ask(turn, _now())
+    def ask(self, turn: Turn, *, repeated: bool = False) -> None:
+        """Send it soon; what is only repeated has time."""
+        self._ringing.ask(turn, _now(), repeated=repeated)
         self._wake.set()
 
     def served(self, turn: Turn) -> None:

@@ -7,51 +7,85 @@ from dataclasses import dataclass
 
 from connector.ports import Turn
 
-FIRST_WINDOW_S = 0.6
-"""Longer than sweepers rest between two rounds (0.5 s): what they repeat becomes one."""
-LONGEST_WINDOW_S = 8.0
 _FEW = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long after a message the next one for the same turn may leave this process.
+
+    The first window after quiet is short; each that was crowded is followed by one twice as long.
+    Seconds.
+    """
+
+    first_s: float
+    longest_s: float
+
+
+NEWS = Pace(0.1, 8.0)
+"""Up to ten changes a second do not wait for each other. Of a merchant who has more for long, the
+sweepers' rounds are soon enough, and messages that nobody gets round to would fill the queue.
+"""
+REPEATED = Pace(0.6, 8.0)
+"""Longer than sweepers rest between two rounds (0.5 s): what they repeat becomes one."""
 
 
 @dataclass(slots=True)
 class _Window:
-    """Until ``ends_at`` no second message for the turn leaves this process."""
+    """Until it ends no further message leaves; ``asked`` says how often one was wanted."""
 
-    ends_at: float
+    pace: Pace
     length: float
     asked: int = 0
-    """How often it was asked for meanwhile."""
+
+    def next(self, began: float, at: float) -> _Window:
+        """The one that follows on a message which was to leave at a moment."""
+        waited = at <= began + self.length
+        crowded = waited and self.asked * self.pace.first_s >= self.length
+        return _Window(
+            self.pace, min(2 * self.length, self.pace.longest_s) if crowded else self.pace.first_s
+        )
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A turn's last message: when it left, and the windows it opened."""
+
+    at: float
+    news: _Window
+    repeated: _Window
 
 
 class Ringing:
-    """Turns that were asked for, each sent at most once per window.
+    """Turns that were asked for; how soon each is sent again depends on who asks.
 
-    The first ring goes out at once. Those that follow within its window become one, sent when the
-    window ends, which opens a window twice as long: a merchant with much to do, whom every sweeper
-    of every process asks turns for, costs a message per process now and then instead of two a
-    second. When a turn is handled here, or a window was asked into less often than the shortest
-    windows fit into it, the next are short again: single changes after a wave must not wait.
-    Nothing that was asked for is forgotten. Times are seconds of a monotonic clock.
+    The first ring goes out at once. News that follows within its window becomes one message, sent
+    when the window ends. Who repeats what it asked before (a sweep) is held back for longer: a
+    merchant with much to do, whom every sweeper of every process asks turns for, costs a message
+    per process now and then instead of two a second. When a turn is handled here, or a window was
+    asked into less often than the shortest windows fit into it, the next are short again: single
+    changes after a wave must not wait. Nothing that was asked for is forgotten. Times are seconds
+    of a monotonic clock.
     """
 
-    def __init__(
-        self, *, first_s: float = FIRST_WINDOW_S, longest_s: float = LONGEST_WINDOW_S
-    ) -> None:
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self._windows: dict[Turn, _Window] = {}
+    def __init__(self, *, news: Pace = NEWS, repeated: Pace = REPEATED) -> None:
+        self._news = news
+        self._repeated = repeated
+        self._sent: dict[Turn, _Sent] = {}
         self._crowded = _FEW
         self._asked: dict[Turn, float] = {}
         self._order: list[tuple[float, int, Turn]] = []
         self._count = 0
 
-    def ask(self, turn: Turn, now: float) -> None:
+    def ask(self, turn: Turn, now: float, *, repeated: bool = False) -> None:
         """Somebody wants a turn; one that is asked for already is enough."""
-        window = self._windows.get(turn)
-        if window is not None:
+        at, sent = now, self._sent.get(turn)
+        if sent is not None:
+            window = sent.repeated if repeated else sent.news
             window.asked += 1
-        if turn not in self._asked:
-            self._put(turn, now if window is None else max(now, window.ends_at))
+            at = max(now, sent.at + window.length)
+        if at < self._asked.get(turn, float("inf")):
+            self._put(turn, at)
 
     def take(self, now: float) -> Turn | None:
         """The next turn to send now."""
@@ -59,7 +93,7 @@ class Ringing:
             at, _, turn = heapq.heappop(self._order)
             if self._asked.get(turn) == at:
                 del self._asked[turn]
-                self._open_window(turn, at, now)
+                self._open_windows(turn, at, now)
                 return turn
         return None
 
@@ -71,12 +105,12 @@ class Ringing:
 
     def served(self, turn: Turn) -> None:
         """It begins to be handled here: that answers whatever was asked until now."""
-        self._windows.pop(turn, None)
+        self._sent.pop(turn, None)
         self._asked.pop(turn, None)
 
     def failed(self, turn: Turn) -> None:
         """It was not sent: nothing waits in the broker, so the next ring need not wait either."""
-        self._windows.pop(turn, None)
+        self._sent.pop(turn, None)
 
     def hurry(self, now: float) -> None:
         """Send all that was asked for now: this process is about to end."""
@@ -91,13 +125,21 @@ class Ringing:
         self._count += 1
         heapq.heappush(self._order, (at, self._count, turn))
 
-    def _open_window(self, turn: Turn, at: float, now: float) -> None:
-        window = self._windows.get(turn)
-        length = self._first_s
-        crowded = window is not None and window.asked * self._first_s >= window.length
-        if window is not None and crowded and at <= window.ends_at:  # it had to wait
-            length = min(window.length * 2, self._longest_s)
-        self._windows[turn] = _Window(now + length, length)
-        if len(self._windows) > self._crowded:
-            self._windows = {one: two for one, two in self._windows.items() if two.ends_at > now}
-            self._crowded = max(_FEW, 2 * len(self._windows))
+    def _open_windows(self, turn: Turn, at: float, now: float) -> None:
+        last = self._sent.get(turn)
+        if last is None:
+            news, repeated = _first(self._news), _first(self._repeated)
+        else:
+            news, repeated = last.news.next(last.at, at), last.repeated.next(last.at, at)
+        self._sent[turn] = _Sent(now, news, repeated)
+        if len(self._sent) > self._crowded:
+            self._sent = {
+                one: sent
+                for one, sent in self._sent.items()
+                if sent.at + sent.repeated.length > now
+            }
+            self._crowded = max(_FEW, 2 * len(self._sent))
+
+
+def _first(pace: Pace) -> _Window:
+    return _Window(pace, pace.first_s)

@@ -131,9 +131,9 @@ class Hub:
         self.book = ConnectionBook(self.store, self.clock)
         self.mappings = MappingBook(self.store)
 
-    def ring(self, connection: Connection, context: Context) -> None:
-        """Ask for a turn; the caller does not wait for it."""
-        self.bell.ring(Turn(connection.id, context, connection.adapter))
+    def ring(self, connection: Connection, context: Context, *, repeated: bool = False) -> None:
+        """Ask for a turn; the caller does not wait for it. ``repeated`` as in ``ports.Broker``."""
+        self.bell.ring(Turn(connection.id, context, connection.adapter), repeated=repeated)
 
     def now(self) -> datetime:
         """This moment."""

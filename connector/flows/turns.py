@@ -210,7 +210,7 @@ class Workers:
             if connection is None or not serves(connection, due.context):
                 continue
             if connection.adapter in self.adapters:
-                self.hub.ring(connection, due.context)
+                self.hub.ring(connection, due.context, repeated=True)
                 rung += 1
         return rung
 

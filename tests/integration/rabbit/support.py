@@ -75,7 +75,7 @@ class Sweeper:
     async def _sweep(self) -> None:
         while True:
             for connection in sorted(self.due):
-                await self._broker.ring(turn(connection, self._adapter))
+                await self._broker.ring(turn(connection, self._adapter), repeated=True)
             await asyncio.sleep(0.5)
 
     async def end(self) -> None:

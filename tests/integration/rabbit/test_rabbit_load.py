@@ -45,7 +45,7 @@ class Ledger:
         async def sweep() -> None:
             while True:
                 for name in [name for name, count in self.due.items() if count]:
-                    await broker.ring(turn(name))
+                    await broker.ring(turn(name), repeated=True)
                 await asyncio.sleep(0.5)
 
         async with asyncio.TaskGroup() as group:
@@ -133,3 +133,29 @@ async def test_an_overload_of_merchants_does_not_flood_the_queue(
     assert deepest <= 4 * 500
     assert told.counts["broker_published_total"] <= 8 * 500
     assert ledger.empty <= 2 * 500
+
+
+async def test_news_of_more_than_anybody_can_do_does_not_flood_the_queue_either(
+    make_broker, ledger, serve, told, channel
+):
+    """100 merchants told of 20 times a second each, slow turns of at most 32 at once."""
+    await declare(channel._connection, LISTINGS)
+    web = await make_broker()
+    for _ in range(2):
+        serve(await make_broker(), work_s=0.5)
+    loop = asyncio.get_running_loop()
+    ends, rings, deepest = loop.time() + 10, 0, 0
+    while loop.time() < ends:
+        for number in range(100):
+            ledger.due[f"merchant {number}"] += 1
+            await web.ring(turn(f"merchant {number}"))
+        rings += 1
+        queue = await channel.declare_queue(LISTINGS, passive=True)
+        deepest = max(deepest, queue.declaration_result.message_count or 0)
+        await asyncio.sleep(0.05)
+    sent = told.counts["broker_published_total"]
+    print(f"deepest {deepest}, sent {sent} for {rings} rings of each")  # noqa: T201
+    assert rings > 100
+    assert deepest <= 20 * 100
+    assert sent <= rings * 100 / 3
+    await until(lambda: not ledger.due.total(), within_s=30)
