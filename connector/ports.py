@@ -257,8 +257,8 @@ class Broker(Protocol):
     async def ring(self, turn: Turn, *, repeated: bool = False) -> None:
         """Ask for a turn; returns quickly and never fails for the caller.
 
-        ``repeated``: nothing is new, this is asked again and again while keys are due. It may be
-        held back for seconds.
+        What is asked often may be held back for a second or two. ``repeated``: nothing is new,
+        this is asked again and again while keys are due. It may be held back for longer.
         """
         ...
 

@@ -21,14 +21,14 @@ from connector.drivers.mongo_schema import Books, Doc
 from connector.ports import Due, PendingStats
 
 MOST_KEYS = 500
-_SHARE = 20
 _NOTEWORTHY_S = 0.01
 
 
 class Seldom:
     """When to ask something again that costs the server much: it gets a part of the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_in: int = 20) -> None:
+        self._share = one_in
         self._again = 0.0
         self._began = 0.0
 
@@ -47,7 +47,7 @@ class Seldom:
         share = 1
         try:
             yield
-            share = _SHARE
+            share = self._share
         finally:
             now = time.monotonic()
             took = now - self._began

@@ -76,7 +76,8 @@ class MongoStore:
         # Claims of this process go one after another: they would only get in each other's way.
         self._claiming: defaultdict[tuple[str, Context], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fences = pending.Fences()
-        self._walk, self._counting = Walk(), asking.Seldom()
+        self._walk, self._walking = Walk(), asking.Seldom(one_in=50)
+        self._counting = asking.Seldom()
         self._counted: list[PendingStats] = []
         self._closed = False
 
@@ -214,14 +215,18 @@ class MongoStore:
 
         Where a great many keys are due, their counts may be too low, and a connection whose keys
         are neither among those due longest nor among those due last is told of only when a walk
-        through all of them, a portion a call, comes by.
+        through all of them, a portion at a time, comes by.
         """
         found, complete = await self._ask(asking.due_at_an_end(self._books, now))
         if complete:
             return asking.longest_waiting(found, limit)
-        newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
-        between = await self._ask(self._walk.on(self._books, now))
-        return asking.longest_waiting([*found, *newest, *between], limit)
+        with contextlib.suppress(StoreUnavailable):  # what is known so far is worth a turn
+            newest, _ = await self._ask(asking.due_at_an_end(self._books, now, newest=True))
+            found += newest
+            if self._walking.begin():
+                with self._walking.measured():
+                    found += await self._ask(self._walk.on(self._books, now))
+        return asking.longest_waiting(found, limit)
 
     async def next_due(self) -> datetime | None:
         """When the next key that is not due yet becomes due."""

@@ -34,14 +34,18 @@ class Walk:
     def __init__(self, *, portion: int = PORTION) -> None:
         self._portion = portion
         self._passed: tuple[Any, ...] = _BEGINNING
+        self._until = 0
+        """What became due after a round had begun is for the next one: so rounds end."""
 
     async def on(self, books: Books, now: datetime) -> list[Due]:
         """Who has due, unleased keys in the next portion."""
         moment = to_micros(now)
-        begin = self._passed if self._passed[0] <= moment else _BEGINNING
+        if self._passed is _BEGINNING or self._until > moment:
+            self._passed, self._until = _BEGINNING, moment
         # Whatever else was asked of the rows, the server would read them beside the index.
         rows = books.pending.find({}, hint="due", return_key=True)
-        rows = rows.min(_bound(*begin)).max(_bound(moment + 1, MinKey(), MinKey(), MinKey()))
+        rows = rows.min(_bound(*self._passed))
+        rows = rows.max(_bound(self._until + 1, MinKey(), MinKey(), MinKey()))
         rows = rows.limit(self._portion).batch_size(self._portion + 1)
         found = await rows.to_list()
         self._passed = _behind(found[-1]) if len(found) == self._portion else _BEGINNING

@@ -14,9 +14,9 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import MessageProcessError
 
-from connector.drivers.rabbit_link import FAILURES, broker_errors
+from connector.drivers.rabbit_link import FAILURES, broker_errors, first_of
 from connector.drivers.rabbit_messages import Unreadable, decode
-from connector.drivers.rabbit_waiting import Handled, Waiting
+from connector.drivers.rabbit_waiting import LATELY_S, Handled, Waiting
 from connector.ports import Metrics, Turn
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +100,9 @@ class Desk:
                 self._wake.clear()
                 while len(self.tasks) < self._workers and (found := self._waiting.take(_now())):
                     self._start(*found)
-                await self._wake.wait()
+                # Who was passed over for company's sake may begin without anything happening.
+                free = len(self.tasks) < self._workers and len(self._waiting)
+                await first_of(self._wake, within_s=LATELY_S if free else None)
             await self.idle.wait()
         finally:
             stopping.cancel()
@@ -146,7 +148,9 @@ class Desk:
 
     def _is_answered(self, turn: Turn, message: AbstractIncomingMessage) -> bool:
         rung = message.timestamp
-        return rung is not None and self._handled.began_after(turn, rung.timestamp() + _TOLERANCE_S)
+        if rung is None:
+            return False
+        return self._handled.began_after(turn, rung.timestamp() + _TOLERANCE_S, _now())
 
 
 def _now() -> float:

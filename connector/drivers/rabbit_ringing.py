@@ -14,17 +14,18 @@ _FEW = 1000
 class Pace:
     """How long after a message the next one for the same turn may leave this process.
 
-    The first window after quiet is short; each that was crowded is followed by one twice as long.
-    Seconds.
+    The first window after quiet is short; one that was crowded, which is a wish or more in each
+    ``first_s`` of it, is followed by one twice as long. Seconds.
     """
 
     first_s: float
     longest_s: float
 
 
-NEWS = Pace(0.1, 8.0)
-"""Up to ten changes a second do not wait for each other. Of a merchant who has more for long, the
-sweepers' rounds are soon enough, and messages that nobody gets round to would fill the queue.
+NEWS = Pace(0.1, 2.0)
+"""Changes that are a tenth of a second apart do not wait for each other. For a merchant who has
+more of them for long, the sweepers' rounds are soon enough, and messages that nobody gets round to
+would fill the queue.
 """
 REPEATED = Pace(0.6, 8.0)
 """Longer than sweepers rest between two rounds (0.5 s): what they repeat becomes one."""
@@ -32,7 +33,9 @@ REPEATED = Pace(0.6, 8.0)
 
 @dataclass(slots=True)
 class _Window:
-    """Until it ends no further message leaves; ``asked`` says how often one was wanted."""
+    """Until it ends nobody of its kind has a further message sent; ``asked``: how often one was
+    wanted.
+    """
 
     pace: Pace
     length: float
@@ -54,6 +57,11 @@ class _Sent:
     at: float
     news: _Window
     repeated: _Window
+
+    @property
+    def ends_at(self) -> float:
+        """When neither window matters any more."""
+        return self.at + max(self.news.length, self.repeated.length)
 
 
 class Ringing:
@@ -133,11 +141,7 @@ class Ringing:
             news, repeated = last.news.next(last.at, at), last.repeated.next(last.at, at)
         self._sent[turn] = _Sent(now, news, repeated)
         if len(self._sent) > self._crowded:
-            self._sent = {
-                one: sent
-                for one, sent in self._sent.items()
-                if sent.at + sent.repeated.length > now
-            }
+            self._sent = {one: sent for one, sent in self._sent.items() if sent.ends_at > now}
             self._crowded = max(_FEW, 2 * len(self._sent))
 
 

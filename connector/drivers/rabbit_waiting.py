@@ -10,15 +10,18 @@ from connector.ports import Turn
 
 Handle = TypeVar("Handle")
 _MOST_REMEMBERED = 10_000
-_LATELY_S = 1.0
+LATELY_S = 1.0
+"""Whoever may not begin for company's sake may after this time."""
 
 
 class Handled:
     """How many turns of each connection's context are handled now, and when one began last.
 
-    ``at_once`` of them may be, but one at a time while other connections have something to do, too:
-    whoever has a hundred thousand keys waiting always has a next turn, and the others' few keys
-    share its processors and its ledger. Times are seconds of one clock, that of the rings.
+    ``at_once`` of them may be. While other connections have something to do, too, another one may
+    begin only where the last has been under way for a while: whoever has a hundred thousand keys
+    waiting always has a next turn, and the others' few keys share its processors and its ledger;
+    but what is urgent of somebody whose peers are slow does not wait for a long turn to end. Times
+    are seconds of one clock, that of the rings.
     """
 
     def __init__(self, *, at_once: int) -> None:
@@ -29,13 +32,18 @@ class Handled:
     def may_begin(self, turn: Turn, at: float) -> bool:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
-        return not under_way or (under_way < self._at_once and self._is_alone(turn, at))
+        if not under_way or under_way >= self._at_once:
+            return not under_way
+        began = self._began.get(turn, float("-inf"))
+        return began <= at - LATELY_S or self._is_alone(turn, at)
 
     def _is_alone(self, turn: Turn, at: float) -> bool:
-        """Whether no other connection had a turn lately."""
+        """Whether no other connection has a turn, or had one lately."""
+        if any(one.connection != turn.connection for one in self._now):
+            return False
         others = (one for one in reversed(self._began) if one.connection != turn.connection)
         last = next(others, None)
-        return last is None or self._began[last] < at - _LATELY_S
+        return last is None or self._began[last] <= at - LATELY_S
 
     def begin(self, turn: Turn, at: float) -> None:
         """One begins."""
@@ -51,9 +59,12 @@ class Handled:
         if not self._now[turn]:
             del self._now[turn]
 
-    def began_after(self, turn: Turn, at: float) -> bool:
-        """Whether one began after ``at``: it saw whatever was due then."""
-        return self._began.get(turn, float("-inf")) > at
+    def began_after(self, turn: Turn, at: float, now: float) -> bool:
+        """Whether one began after ``at``: it saw whatever was due then.
+
+        One that began later than ``now`` tells nothing: the clock was set back since.
+        """
+        return at < self._began.get(turn, float("-inf")) <= now
 
 
 class Waiting(Generic[Handle]):
@@ -87,6 +98,9 @@ class Waiting(Generic[Handle]):
                 if self._handled.may_begin(turn, at):
                     return turn, queue.pop(turn)
         return None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
 
     def forget(self, queue: str) -> None:
         """Drop those of a queue: their messages are not ours any more."""

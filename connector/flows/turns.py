@@ -65,7 +65,8 @@ class Workers:
         consumer = asyncio.create_task(
             self.hub.broker.consume(self.queues, self.turn, workers=_WORKERS)
         )
-        sweeper = asyncio.create_task(self.sweep_forever())
+        over = asyncio.Event()
+        sweeper = asyncio.create_task(self.sweep_until(over))
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({stopped, consumer, sweeper}, return_when=FIRST_COMPLETED)
@@ -73,6 +74,7 @@ class Workers:
                 if crashed.done():
                     crashed.result()  # working on without it would be silence: say so and end
         finally:
+            over.set()
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
             await self.hub.broker.close(drain_s=drain_s)
@@ -167,16 +169,23 @@ class Workers:
     @contextlib.asynccontextmanager
     async def _leases(self, claims: Sequence[Claim]) -> AsyncIterator[None]:
         """Keep the leases while the work goes on."""
-        task = asyncio.create_task(self._renew(claims))
+        over = asyncio.Event()
+        task = asyncio.create_task(self._renew(claims, over))
         try:
             yield
         finally:
+            over.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _renew(self, claims: Sequence[Claim]) -> None:
+    async def _renew(self, claims: Sequence[Claim], over: asyncio.Event) -> None:
+        """Until it is ``over``, and cancelled.
+
+        A cancellation alone can get lost: up to Python 3.11, ``asyncio.wait_for`` drops one that
+        comes in the moment of its answer, and drivers use it.
+        """
         every = self.hub.clock.wall(self.hub.lease_s / 3).total_seconds()
-        while True:
+        while not over.is_set():
             await self.hub.clock.sleep(every)
             # An election of the ledger's takes seconds: the next round may come in time.
             with contextlib.suppress(StoreUnavailable):
@@ -187,10 +196,12 @@ class Workers:
 
     # --- sweeping ---------------------------------------------------------------------------------
 
-    async def sweep_forever(self) -> None:
-        """Ask for turns for whatever became due, or whose turn was lost."""
+    async def sweep_until(self, over: asyncio.Event) -> None:
+        """Ask for turns for whatever became due, or whose turn was lost; to be cancelled as well,
+        as ``_renew`` is.
+        """
         hub = self.hub
-        while True:
+        while not over.is_set():
             try:
                 await self.sweep()
                 due = await hub.store.next_due()

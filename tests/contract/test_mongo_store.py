@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from connector.domain.pending import Context, Finished, Priority
 from connector.drivers import mongo_pending
 from connector.drivers.mongo_store import MongoStore
+from connector.drivers.mongo_walk import Walk
 from connector.ports import Document, EntryQuery, EraseFacts, Hold, Put, Settle, StoreUnavailable
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_words import C, HandClock, at, document, entry, fact, mark
@@ -177,6 +178,7 @@ class TestMongoStore(StoreContract):
         many = [mark(f"{n:04}", 10 + n / 1000) for n in range(4_500)]
         quiet = [mark(connection="old", due=1), mark(connection="new", due=50)]
         await store.commit([*many, *quiet, mark(connection="between", due=13)])
+        store._walking.begin = lambda: True
         named = [[one.connection for one in await store.due(at(60))] for _ in range(6)]
         assert ["old", C, "between", "new"] in named[:2]
         assert named[:3] == named[3:]  # a walk of three portions, and then again
@@ -188,12 +190,42 @@ class TestMongoStore(StoreContract):
 
     async def test_many_keys_due_since_one_moment_are_passed_by_in_one_step(self, store):
         await store.commit([mark(f"{n:04}", 10) for n in range(6_000)])
-        await store.commit([mark(f"{n:04}", 20) for n in range(1_000)])
         later = [mark("1", 10, connection="zz"), mark("1", 15, context=Context.ORDERS)]
         await store.commit([*later, *(mark(f"{n}", 30, connection="last") for n in range(600))])
+        store._walking.begin = lambda: True
         await store.due(at(60))
         second = {(one.connection, one.context) for one in await store.due(at(60))}
         assert {("zz", Context.LISTINGS), (C, Context.ORDERS)} <= second
+
+    async def test_a_walk_that_fails_costs_nobody_a_turn(self, store):
+        async def away(*_: Any) -> list[Any]:
+            raise StoreUnavailable("too slow")
+
+        await store.commit([mark(f"{n}", 10) for n in range(600)])
+        store._walk.on = away
+        assert [one.connection for one in await store.due(at(60))] == [C]
+
+    @pytest.mark.parametrize("portion", [1, 2, 3, 5, 50])
+    async def test_a_walk_names_everybody_who_is_due_in_each_round(self, store, portion):
+        names = ["a", "a\0", "a\0b", "b", "ä", "z" * 200]
+        for number, name in enumerate(names):
+            keys = [mark(str(key), 10 + key % 3, connection=name) for key in range(4)]
+            await store.commit(
+                [*keys, mark("o", 11 + number, connection=name, context=Context.ORDERS)]
+            )
+        claims = await store.claim("b", Context.LISTINGS, limit=2, now=at(20), lease_until=at(30))
+        assert len(claims) == 2
+        expected = {
+            (name, context) for name in names for context in (Context.LISTINGS, Context.ORDERS)
+        }
+        walk = Walk(portion=portion)
+        for now in (20, 15, 40, 41):  # a clock may be set back
+            named = set()
+            for _ in range(50):
+                found = await walk.on(store._books, at(now))
+                named |= {(one.connection, one.context) for one in found}
+            due = {one for one in expected if one[1] is Context.LISTINGS or now >= 17}
+            assert due <= named <= expected
 
     async def test_large_counts_are_not_made_all_the_time(self, store):
         await store.commit([mark()])
@@ -268,6 +300,7 @@ class TestItsIndexes:
         store = await MongoStore.opened(mongo.shared().url(), clock)
         await store.commit([mark(f"{n:04}", n / 1000) for n in range(3_000)])
         await store.commit([mark(f"idle {n}", 9_000) for n in range(3_000)])
+        store._walking.begin = lambda: True
         books = store._books
         await books.database.command("profile", 2)
         for _ in range(3):

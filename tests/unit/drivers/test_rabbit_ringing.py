@@ -177,6 +177,17 @@ def test_who_is_about_to_end_sends_everything(ringing):
     assert sent(ringing, 100) == []
 
 
+def test_a_window_outlives_a_crowd_of_others(ringing):
+    for tenth in range(200):
+        ringing.ask(turn(), tenth / 10)
+        sent(ringing, tenth / 10)
+    for number in range(3_000):
+        ringing.ask(turn(str(number)), 20)
+        assert sent(ringing, 20) == [str(number)]
+    ringing.ask(turn(), 20)
+    assert ringing.next_at() == 23  # the last left at 15, for eight seconds
+
+
 def test_turns_of_long_ago_are_not_remembered(ringing):
     for number in range(5_000):
         ringing.ask(turn(str(number)), number)

@@ -64,12 +64,21 @@ def test_one_at_a_time_while_others_have_something_to_do():
     assert taken(desk, at=10.6) == [1]  # the other has been quiet for a second
     handled.begin(turn("busy"), 10.6)
     desk.offer(turn("busy"), 2)
-    assert taken(desk, at=30) == []
-    handled.begin(turn("other"), 30)
+    assert taken(desk, at=30) == []  # two are as many as there may be
     handled.end(turn("busy"))
-    assert taken(desk, at=30) == []
+    handled.begin(turn("other"), 10.7)
+    assert taken(desk, at=11.5) == []
     handled.end(turn("busy"))
-    assert taken(desk, at=30) == [2]
+    assert taken(desk, at=11.5) == [2]
+
+
+def test_whoever_is_under_way_for_long_gets_a_second_one_all_the_same():
+    desk, handled = waiting()
+    handled.begin(turn("other"), 0)
+    handled.begin(turn("slow"), 10)
+    desk.offer(turn("slow"), 1)
+    assert taken(desk, at=10.9) == []  # the other one still has its turn
+    assert taken(desk, at=11) == [1]
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():
@@ -89,11 +98,12 @@ def test_what_is_not_ours_any_more_is_forgotten():
 
 def test_when_the_last_one_began_is_known():
     handled = Handled(at_once=1)
-    assert not handled.began_after(turn(), 0)
+    assert not handled.began_after(turn(), 0, now=1)
     handled.begin(turn(), 10)
     handled.end(turn())
-    assert handled.began_after(turn(), 9)
-    assert not handled.began_after(turn(), 10)
+    assert handled.began_after(turn(), 9, now=11)
+    assert not handled.began_after(turn(), 10, now=11)
+    assert not handled.began_after(turn(), 9, now=5)  # the clock was set back since
 
 
 def test_memory_is_bounded():
@@ -103,4 +113,4 @@ def test_memory_is_bounded():
         handled.end(turn(str(number)))
     assert len(handled._began) <= 10_000
     assert not handled._now
-    assert handled.began_after(turn("19999"), 0)
+    assert handled.began_after(turn("19999"), 0, now=20_000)

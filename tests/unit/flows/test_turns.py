@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -85,6 +86,40 @@ async def test_a_long_turn_keeps_its_leases():
         await stage.settle(280)
         assert stage.market_tap.count("listings.create") == 1
         assert len(stage.shelf()) == 3
+
+
+async def _deaf(*_: Any, **__: Any) -> list[Any]:
+    """A store's answer that comes in the moment of a cancellation, which it makes forget."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    return []
+
+
+@virtual
+async def test_a_turn_ends_though_the_end_of_its_leases_is_not_heard(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with staged(load=False) as stage:
+
+        async def slowly(request: Any) -> None:
+            if request.operation == "listings.create":
+                await stage.clock.sleep(60)
+
+        stage.market_tap.before = slowly
+        monkeypatch.setattr(stage.store, "renew", _deaf)
+        await stage.load()
+        await stage.settle(100)
+        stage.market_tap.heal()
+        assert len(stage.shelf()) == 3
+        stage.vtex.set_price(FIRST, 9_000)
+        await stage.settle(30)
+        assert stage.shelf()[FIRST] == (9_000, STOCK)
+        stop = asyncio.Event()
+        running = asyncio.create_task(Workers(stage.up).run(stop, drain_s=20))
+        monkeypatch.setattr(stage.store, "due", _deaf)
+        await stage.clock.sleep(5)
+        stop.set()
+        await asyncio.wait_for(running, 60)
 
 
 @virtual
@@ -229,7 +264,7 @@ async def test_a_ledger_that_is_away_is_counted_by_turns_and_sweepers(
         monkeypatch.setattr(stage.store, "due", away)
         await Workers(hub).turn(Turn(stage.joined.id, Context.ORDERS, "demo"))
         assert counted == {"orders"}
-        sweeping = asyncio.create_task(Workers(hub).sweep_forever())
+        sweeping = asyncio.create_task(Workers(hub).sweep_until(asyncio.Event()))
         await stage.clock.sleep(5)
         sweeping.cancel()
         assert counted == {"orders", "sweep"}
