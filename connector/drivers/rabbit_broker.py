@@ -42,7 +42,7 @@ class RabbitBroker:
         url: str,
         *,
         metrics: Metrics,
-        max_outstanding: int = 3,
+        max_outstanding: int = 2,
         publish_timeout_s: float = PUBLISH_S,
         watch_every_s: float = WATCH_EVERY_S,
     ) -> None:
