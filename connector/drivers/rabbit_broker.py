@@ -31,7 +31,8 @@ class RabbitBroker:
 
     The ledger knows what is due; a message only says where to look. One that is lost, doubled or
     late costs time, so nothing here is kept for a RabbitMQ that is away. ``max_outstanding`` turns
-    of a connection's context are handled at once by this process, one while others have some, too.
+    of a connection's context are handled at once by this process; fewer while others have some, too
+    (``rabbit_waiting.Handled``).
 
     Raises:
         ValueError: ``url`` is no AMQP address.
@@ -124,7 +125,7 @@ class RabbitBroker:
                         watch_every_s=self._watch_every_s,
                     )
                     group.create_task(consumer.run(self._stop, desk.idle))
-        except ExceptionGroup as crashed:
+        except ExceptionGroup as crashed:  # callers know of errors, not of our task group
             raise crashed.exceptions[0] from None
 
     async def close(self, *, drain_s: float) -> None:

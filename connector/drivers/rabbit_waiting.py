@@ -32,8 +32,10 @@ class Handled:
     def may_begin(self, turn: Turn, at: float) -> bool:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
-        if not under_way or under_way >= self._at_once:
-            return not under_way
+        if not under_way:
+            return True
+        if under_way >= self._at_once:
+            return False
         began = self._began.get(turn, float("-inf"))
         return began <= at - LATELY_S or self._is_alone(turn, at)
 

@@ -152,7 +152,7 @@ async def test_a_killed_rabbitmq_comes_back_with_its_turns(
     kept = {f"kept {number}" for number in range(30)}
     async with publishing(node.url(vhost), told) as publisher:
         await publisher.publish(turn("first"))
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5)  # the server's own timer: only then does it survive a kill
         for name in sorted(kept):
             await publisher.publish(turn(name))
         await declare(channel._connection, "listings.young")

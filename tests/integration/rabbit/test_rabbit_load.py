@@ -129,7 +129,7 @@ async def test_an_overload_of_merchants_does_not_flood_the_queue(
         queue = await channel.declare_queue(LISTINGS, passive=True)
         deepest = max(deepest, queue.declaration_result.message_count or 0)
         await asyncio.sleep(0.2)
-    print(f"deepest {deepest}, sent {told.counts['broker_published_total']}, empty {ledger.empty}")  # noqa: T201
+    print(f"deepest {deepest}, sent {told.counts['broker_published_total']}, empty {ledger.empty}")  # noqa: T201 - figures
     assert deepest <= 4 * 500
     assert told.counts["broker_published_total"] <= 8 * 500
     assert ledger.empty <= 2 * 500
@@ -154,7 +154,7 @@ async def test_news_of_more_than_anybody_can_do_does_not_flood_the_queue_either(
         deepest = max(deepest, queue.declaration_result.message_count or 0)
         await asyncio.sleep(0.05)
     sent = told.counts["broker_published_total"]
-    print(f"deepest {deepest}, sent {sent} for {rings} rings of each")  # noqa: T201
+    print(f"deepest {deepest}, sent {sent} for {rings} rings of each")  # noqa: T201 - figures
     assert deepest <= 20 * 100
     assert sent <= 60 * 100
     await until(lambda: not ledger.due.total(), within_s=30)
