@@ -3,6 +3,9 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
+# Tests and proofs start the hub a few hundred times: it is not to be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test bench chaos lint format docs clean
 

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from pkgutil import resolve_name
 
 import click
 
-from connector.cli.adapter import adapter
-from connector.cli.connection import connection
-from connector.cli.demo import demo
-from connector.cli.mapping import mapping
-from connector.cli.parked import parked
 from connector.cli.printing import examples
-from connector.cli.rows import listings, logs, orders
-from connector.cli.serve import serve, settings_
-from connector.cli.sim import sim
-from connector.cli.store import store
-from connector.cli.sync import sync
+
+_COMMANDS = {
+    "adapter": "adapter:adapter",
+    "connection": "connection:connection",
+    "demo": "demo:demo",
+    "listings": "rows:listings",
+    "logs": "rows:logs",
+    "mapping": "mapping:mapping",
+    "orders": "rows:orders",
+    "parked": "parked:parked",
+    "serve": "serve:serve",
+    "settings": "serve:settings_",
+    "sim": "sim:sim",
+    "store": "store:store",
+    "sync": "sync:sync",
+}
+"""Where each command is, in this package."""
+
+
+class _Commands(click.Group):
+    """Loads what is asked for and no more: a hub that starts has no use for simulators."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        command: click.Command = resolve_name(f"connector.cli.{place}")
+        return command
 
 
 def _version() -> str:
@@ -27,6 +51,7 @@ def _version() -> str:
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
         "connector demo                                   see it work, on this machine",
@@ -44,24 +69,6 @@ def cli() -> None:
     Commands work on the ledger directly, whether or not a hub is running. They exit with 0 when
     all is well, 1 when a check failed, and 2 when what was asked for cannot be done.
     """
-
-
-for command in (
-    adapter,
-    connection,
-    demo,
-    listings,
-    logs,
-    mapping,
-    orders,
-    parked,
-    serve,
-    settings_,
-    sim,
-    store,
-    sync,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 from pydantic import ValidationError
 
@@ -111,7 +112,9 @@ def test_processes_are_called_as_they_can_be():
         if container["name"] == "hub":
             program, command, *options = container["args"]
             assert program == "connector"
-            roles[name] = cli.commands[command].make_context(command, options).params["role"]
+            serve = cli.get_command(click.Context(cli), command)
+            assert serve is not None
+            roles[name] = serve.make_context(command, options).params["role"]
     assert roles == {"web": "web", "worker": "worker", "worker-demo": "worker"}
 
 
