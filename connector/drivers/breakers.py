@@ -22,7 +22,8 @@ _log = structlog.get_logger(__name__)
 OnChange = Callable[[str, Phase], None]
 
 _HEAR_S = 2.0
-"""How often a peer's shared state is read while it is being called."""
+"""How often a peer's shared state is read while it is being called. Real seconds, like what reading
+costs."""
 _LOST_PROBE_S = 1.0
 
 
@@ -39,6 +40,7 @@ class Breakers:
         self._clock = clock
         self._on_change = on_change
         self._commons = commons
+        self._hear_s = clock.wall(_HEAR_S).total_seconds()
         self._states: dict[str, Breaker] = {}
         self._heard: dict[str, tuple[float, int]] = {}
         """When a peer's shared state was last read, and its version."""
@@ -98,7 +100,7 @@ class Breakers:
 
     def _has_heard(self, peer: str) -> bool:
         when, _ = self._heard.get(peer, (0.0, 0))
-        return self._now() < when + _HEAR_S
+        return self._now() < when + self._hear_s
 
     async def _ask(self, commons: Commons, peer: str) -> None:
         before = self._heard.get(peer, (0.0, 0))

@@ -26,7 +26,7 @@ seconds, like the time that asking for it takes."""
 _ASKING_S = 1.0
 """Real seconds that a caller waits at least, where the allowance has to be asked for."""
 _HEAR_S = 2.0
-"""How often a scope without a rate asks whether another process was told to pause."""
+"""How often a scope without a rate asks whether another process was told to pause. Real seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Limiter:
         self._max_wait_s = max_wait_s
         self._commons = commons
         self._spend_s = clock.wall(_SPEND_S).total_seconds()
+        self._hear_s = clock.wall(_HEAR_S).total_seconds()
         if commons is not None:
             self._max_wait_s = max(max_wait_s, clock.wall(_ASKING_S).total_seconds())
         self._scopes: dict[str, _Scope] = {}
@@ -144,7 +145,7 @@ class Limiter:
     async def _ask(self, commons: Commons, rule: Rule, scope: _Scope, within_s: float) -> None:
         if rule.limit is None:
             scope.paused_until = max(scope.paused_until, await commons.paused_until(rule.scope))
-            scope.ask_at = self._now() + _HEAR_S
+            scope.ask_at = self._now() + self._hear_s
             return
         now = self._now()
         if scope.calls and now <= scope.calls_until:
