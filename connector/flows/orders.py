@@ -128,7 +128,7 @@ async def _work(work: OrderWork) -> Settlement:
     await _absorb_results(work, results)
     await update_holds(work, sold=_sold(before, work.order.market))
     undecided = await meet_parts(work)
-    await work.save()
+    await work.pass_on()
     if undecided:
         # Whoever decides about the part marks this order; looking again by itself is for the rest.
         return Finished(work.hub.now() + _patience(work), Priority.URGENT)

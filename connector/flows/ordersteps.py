@@ -1,4 +1,8 @@
-"""What each step of an order does: intent saved, one call, outcome taken in."""
+"""What each step of an order does: intent saved, one call, outcome taken in.
+
+The outcome is saved with the next step's intent or with the settlement, whatever comes first: a
+crash in between leaves the intent, as one right after the call would, and both sides are read.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +73,6 @@ async def _accept(work: OrderWork, do: Do) -> None:
         market = await work.peers.adapter.order(work.order.key)
         if market is not None and market.key == work.order.key:
             work.update(market=market)
-    await work.save()
 
 
 async def _authorize(work: OrderWork, do: Do) -> None:
@@ -145,7 +148,6 @@ async def _tracking(work: OrderWork, do: Do) -> None:
     )
     sent = _parcel(work, do.number).model_copy(update={"tracking_sent": tracking_digest(tracking)})
     work.order = put_parcel(work.order, sent)
-    await work.save()
 
 
 async def _delivered(work: OrderWork, do: Do) -> None:
@@ -178,7 +180,6 @@ async def _parcel_step(
     work.order = put_parcel(work.order, parcel.model_copy(update={field: step}))
     if step is Step.DONE:
         work.tell(message, operation=operation, direction=Direction.TO_MARKETPLACE)
-    await work.save()
 
 
 async def _cancel_market(work: OrderWork, do: Do) -> None:
@@ -190,7 +191,6 @@ async def _cancel_market(work: OrderWork, do: Do) -> None:
     if step is Step.DONE:
         text = f"order {work.order.key} was cancelled on the marketplace"
         work.tell(text, code="C", direction=Direction.TO_MARKETPLACE, once="cancelled-there")
-    await work.save()
 
 
 # --- to VTEX ------------------------------------------------------------------------------------
@@ -218,7 +218,6 @@ async def _cancel_vtex(work: OrderWork, do: Do) -> None:
     work.update(cancellation=asked.model_copy(update={"in_vtex": Step.DONE}))
     text = f"VTEX was asked to cancel {work.order.vtex_order_id}"
     work.tell(text, code="C", once="cancelled-here")
-    await work.save()
 
 
 async def _cancel_refused(work: OrderWork, asked: Cancellation, refusal: Refused) -> None:
@@ -235,7 +234,6 @@ async def _cancel_refused(work: OrderWork, asked: Cancellation, refusal: Refused
     if not moved_on:
         text = "; ".join(refusal.messages) or str(refusal)
         work.tell(f"VTEX refuses to cancel: {text}", code="E", status=Status.WARNING, once="E")
-    await work.save()
 
 
 async def _return_invoice(work: OrderWork, do: Do) -> None:
@@ -260,7 +258,6 @@ async def _return_invoice(work: OrderWork, do: Do) -> None:
         )
         work.tell(f"return invoice {number} was sent to VTEX", once="returned")
     work.update(cancellation=cancellation.model_copy(update={"returned": Step.DONE}))
-    await work.save()
 
 
 async def _share_tracking(work: OrderWork, do: Do) -> None:
@@ -284,7 +281,6 @@ async def _share_tracking(work: OrderWork, do: Do) -> None:
     )
     text = f"the marketplace's tracking {shipment.tracking_number} was told to VTEX"
     work.tell(text, operation=Operation.TRACKING_SENDING)
-    await work.save()
 
 
 async def _share_delivered(work: OrderWork, do: Do) -> None:
@@ -301,7 +297,6 @@ async def _share_delivered(work: OrderWork, do: Do) -> None:
     )
     work.update(fob=work.order.fob.model_copy(update={"delivered_step": Step.DONE}))
     work.tell("the delivery was told to VTEX", operation=Operation.TRACKING_SENDING)
-    await work.save()
 
 
 async def _ask(work: OrderWork, do: Do) -> None:
@@ -309,7 +304,6 @@ async def _ask(work: OrderWork, do: Do) -> None:
         return
     work.order = add_task(work.order, do.task)
     work.tell(f"{do.task.what}: {do.task.why}", status=Status.WARNING)
-    await work.save()
 
 
 STEPS: Mapping[Act, Run] = {

@@ -48,6 +48,17 @@ class OrderWork:
         await self.hub.store.commit(writes)
         self.committed()
 
+    async def pass_on(self) -> None:
+        """Save at once what others read, units kept from being sold above all.
+
+        Where there is nothing of the kind the order goes along with its next save.
+
+        Raises:
+            Conflict: somebody else saved it meanwhile.
+        """
+        if self.writes:
+            await self.save()
+
     def pending_writes(self) -> list[Write]:
         """What a save would write."""
         if self.forgotten:
