@@ -30,7 +30,8 @@ class RabbitBroker:
     """``ports.Broker`` on RabbitMQ 3.10 or newer.
 
     The ledger knows what is due; a message only says where to look. One that is lost, doubled or
-    late costs time, so nothing here is kept for a RabbitMQ that is away. ``max_outstanding`` turns
+    late costs time, so nothing here is kept for a RabbitMQ that is away; meanwhile a process takes
+    the turns that it asks for itself, as its own sweeper does. ``max_outstanding`` turns
     of a connection's context are handled at once by this process; fewer while others have some, too
     (``rabbit_waiting.Handled``).
 
@@ -76,8 +77,11 @@ class RabbitBroker:
 
     async def ring(self, turn: Turn, *, repeated: bool = False) -> None:
         """Ask for a turn; it is sent in the background, and counted where it could not be."""
-        if not self._stop.is_set():
-            self._ringer.ask(turn, repeated=repeated)
+        if self._stop.is_set():
+            return
+        self._ringer.ask(turn, repeated=repeated)
+        for desk in self._desks:
+            desk.hear(turn)
 
     async def consume(self, queues: Sequence[str], handler: Handler, *, workers: int) -> None:
         """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.
@@ -119,6 +123,7 @@ class RabbitBroker:
                         self._consuming,
                         queue,
                         partial(desk.receive, queue),
+                        on_begin=partial(desk.attend, queue),
                         on_end=partial(desk.forget, queue),
                         prefetch=prefetch,
                         metrics=self._metrics,

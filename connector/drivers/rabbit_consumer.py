@@ -32,8 +32,9 @@ class QueueConsumer:
 
     A consumer can end without an error: the queue was deleted or moved, or a message was kept too
     long. RabbitMQ says so in a frame that is easily missed, so besides listening for it the queue
-    is asked every ``watch_every_s`` seconds whether it still has consumers. ``on_end`` is called
-    when messages that were delivered so far are not ours any more.
+    is asked every ``watch_every_s`` seconds whether it still has consumers. ``on_begin`` is called
+    when messages begin to be delivered, ``on_end`` when those delivered so far are not ours any
+    more.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class QueueConsumer:
         queue: str,
         on_message: OnMessage,
         *,
+        on_begin: Callable[[], None],
         on_end: Callable[[], None],
         prefetch: int,
         metrics: Metrics,
@@ -50,6 +52,7 @@ class QueueConsumer:
         self._link = link
         self._queue = queue
         self._on_message = on_message
+        self._on_begin = on_begin
         self._on_end = on_end
         self._prefetch = prefetch
         self._metrics = metrics
@@ -161,6 +164,7 @@ class QueueConsumer:
 
     def _note_begin(self) -> None:
         self._mute = 0
+        self._on_begin()
         self._begun += 1
         if self._begun > 1:
             self._metrics.count("broker_consumers_restored_total", queue=self._queue)

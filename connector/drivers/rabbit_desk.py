@@ -43,6 +43,9 @@ class Desk:
     A message is acknowledged when its handler is over, however it ended: the ledger still has the
     work. One that asks for what waits here already, or for what began after it was sent, is
     acknowledged at once, so that a busy merchant's messages do not stand in the others' way.
+
+    While RabbitMQ gives us none of a queue's, those that are asked for in this very process are
+    handled without it.
     """
 
     def __init__(
@@ -60,7 +63,8 @@ class Desk:
         self._handled = handled
         self._on_begin = on_begin
         self._metrics = metrics
-        self._waiting: Waiting[Delivery] = Waiting(queues, handled)
+        self._waiting: Waiting[Delivery | None] = Waiting(queues, handled)
+        self._cut_off: set[str] = set()
         self._lives: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -86,10 +90,20 @@ class Desk:
         else:
             self._wake.set()
 
+    def hear(self, turn: Turn) -> None:
+        """It is asked for here, and nobody may hear of it elsewhere: then it waits here at once."""
+        if turn.queue in self._cut_off and self._waiting.offer(turn, None):
+            self._wake.set()
+
+    def attend(self, queue: str) -> None:
+        """RabbitMQ gives us the turns of ``queue`` from now on."""
+        self._cut_off.discard(queue)
+
     def forget(self, queue: str) -> None:
         """What was delivered of ``queue`` is not ours any more; RabbitMQ delivers it again."""
         self._lives[queue] += 1
         self._waiting.forget(queue)
+        self._cut_off.add(queue)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand out turns until ``stop``, then wait for those under way."""
@@ -109,7 +123,7 @@ class Desk:
             for task in self.tasks:  # only where this call itself was cancelled
                 task.cancel()
 
-    def _start(self, turn: Turn, delivery: Delivery) -> None:
+    def _start(self, turn: Turn, delivery: Delivery | None) -> None:
         self._handled.begin(turn, _now())
         self._on_begin(turn)
         self.idle.clear()
@@ -117,13 +131,14 @@ class Desk:
         self.tasks.add(task)
         task.add_done_callback(partial(self._end, turn))
 
-    async def _handle(self, turn: Turn, delivery: Delivery) -> None:
+    async def _handle(self, turn: Turn, delivery: Delivery | None) -> None:
         try:
             await self._handler(turn)
         # Whatever a handler does wrong, the next turn must be served.
         except Exception:  # noqa: BLE001
             _log.exception("turn_failed", connection=turn.connection, queue=turn.queue)
-        await self._settle(delivery)
+        if delivery is not None:
+            await self._settle(delivery)
 
     async def _settle(self, delivery: Delivery, *, readable: bool = True) -> None:
         """Acknowledge or reject, unless its channel is over.

@@ -43,9 +43,9 @@ async def consumers(channel) -> int:
 
 @pytest.mark.parametrize("ending", ["queue deleted", "connection closed", "channel error"])
 async def test_a_consumer_that_ends_is_made_anew(
-    *, node, vhost, broker, start, sweep, channel, told, took, ending
+    *, node, vhost, broker, make_broker, start, sweep, channel, told, took, ending
 ):
-    sweeper = sweep(broker, {"first"})
+    sweeper = sweep(await make_broker(), {"first"})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
     if ending == "queue deleted":
@@ -66,7 +66,7 @@ async def test_a_cancel_that_was_missed_is_noticed_by_watching(
     *, make_broker, start, sweep, channel, told, took, limits
 ):
     broker = await make_broker(watch_every_s=limits.watch_every_s)
-    sweeper = sweep(broker, {"first"})
+    sweeper = sweep(await make_broker(), {"first"})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
     connection = await broker._consuming.connection()
@@ -117,7 +117,7 @@ async def test_consumers_are_back_after_the_network_is(
         watch_every_s=limits.watch_every_s,
         publish_timeout_s=limits.publish_s,
     )
-    sweeper = sweep(broker, {f"{number}" for number in range(20)})
+    sweeper = sweep(await make_broker(), {f"{number}" for number in range(20)})
     start(broker, sweeper.handle)
     await until(lambda: not sweeper.due)
     if fault == "reset":
@@ -142,14 +142,45 @@ async def test_consumers_are_back_after_the_network_is(
     took(await works(sweeper, within_s=HEALED_S))
 
 
+async def test_while_rabbitmq_is_away_a_process_takes_the_turns_it_asks_for(
+    *, make_broker, start, sweep, proxy, told
+):
+    broker, elsewhere = await make_broker(port=proxy.port), await make_broker()
+    sweeper, other = sweep(broker, {"first"}), sweep(elsewhere, set())
+    handled: list[str] = []
+
+    async def handle(one) -> None:
+        handled.append(one.connection)
+        await sweeper.handle(one)
+        await other.handle(one)
+
+    start(broker, handle)
+    await until(lambda: not sweeper.due)
+    await proxy.down()
+    other.due.add("rung elsewhere")
+    await until(lambda: told.counts["broker_connections_lost_total"] >= 1, within_s=5)
+    for number in range(3):
+        sweeper.due.update(f"{number} of {each}" for each in range(50))
+        await until(lambda: not sweeper.due, within_s=5)
+    assert "rung elsewhere" not in handled  # nothing came through
+    await proxy.up()
+    await until(lambda: not other.due, within_s=HEALED_S)
+    seen = len(handled)
+    await sweeper.end()
+    await broker.ring(turn("last"))
+    await until(lambda: "last" in handled)
+    assert handled[seen:].count("last") == 1  # by RabbitMQ alone again
+
+
 @pytest.mark.usefixtures("limits")
 async def test_a_killed_rabbitmq_comes_back_with_its_turns(
-    *, node, vhost, channel, broker, start, sweep, told, took
+    *, node, vhost, channel, broker, make_broker, start, sweep, told, took
 ):
     """And a queue that it had known for less than half a second is made anew: RabbitMQ 3.10
     recovers that one without its log, and no leader is ever elected for it.
     """
     kept = {f"kept {number}" for number in range(30)}
+    elsewhere = await make_broker()
     async with publishing(node.url(vhost), told) as publisher:
         await publisher.publish(turn("first"))
         await asyncio.sleep(1.5)  # the server's own timer: only then does it survive a kill
@@ -163,7 +194,7 @@ async def test_a_killed_rabbitmq_comes_back_with_its_turns(
             done.add(one.connection)
 
         start(broker, handle)
-        young = sweep(broker, {"a", "b"}, adapter="young")
+        young = sweep(elsewhere, {"a", "b"}, adapter="young")
         start(broker, young.handle, "listings.young")
         await asyncio.to_thread(node.start)
         took(await until(lambda: kept <= done, within_s=HEALED_S))
