@@ -314,6 +314,32 @@ def test_of_many_calls_at_once_one_asks_what_others_found(away):
     run_virtual(main())
 
 
+def test_a_clock_that_runs_faster_does_not_ask_more_often():
+    """What asking costs is paid in real time."""
+    asked: list[str] = []
+
+    class Counted(Commons):
+        async def read(self, kind, key):
+            asked.append(kind)
+            return await super().read(kind, key)
+
+    class Fast(VirtualClock):
+        def wall(self, seconds):
+            return timedelta(seconds=30 * seconds)
+
+    async def main() -> None:
+        clock = Fast()
+        commons = Counted(MemoryStore(clock), clock)
+        breakers, limiter = Breakers(clock, commons=commons), Limiter(clock, commons=commons)
+        for _ in range(121):  # two minutes of the clock are four seconds
+            await breakers.check("p")
+            await limiter.acquire([Rule("s")])
+            await clock.sleep(1)
+
+    run_virtual(main())
+    assert (asked.count(BREAKER), asked.count(ALLOWANCE)) == (3, 3)
+
+
 def test_what_is_told_while_it_is_asked_for_is_not_forgotten():
     clock = VirtualClock()
 
