@@ -17,7 +17,8 @@ from connector.ports import Conflict, Document, Put, Store, StoreUnavailable
 from connector.sdk.values import Limit
 
 SLICE_S = 0.25
-"""How much of a rate a process takes at once, in seconds of that rate."""
+"""How much of a rate a process takes at once, in seconds of that rate; real ones, for asking takes
+real time."""
 _TRIES = 8
 _PAUSE_S = 0.02
 ALLOWANCE, BREAKER = "allowance", "breaker"
@@ -41,6 +42,7 @@ class Commons:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._slice_s = clock.wall(SLICE_S).total_seconds()
 
     async def take(self, scope: str, limit: Limit, wanted: int, *, within_s: float) -> Grant:
         """Reserve up to ``wanted`` calls of a scope, to be made within ``within_s``.
@@ -48,7 +50,7 @@ class Commons:
         Raises:
             StoreUnavailable: the ledger cannot be asked now, or others were quicker too often.
         """
-        calls = max(1, min(wanted, most_at_once(limit)))
+        calls = max(1, min(wanted, most_at_once(limit, self._slice_s)))
         for _ in range(_TRIES):
             known, version = await self.read(ALLOWANCE, scope)
             now = self._clock.now().timestamp()
@@ -97,11 +99,11 @@ class Commons:
         return True
 
 
-def most_at_once(limit: Limit) -> int:
+def most_at_once(limit: Limit, slice_s: float = SLICE_S) -> int:
     """How many calls of a limit one process may take together.
 
-    A slice, and no more than a quarter of what may come at once: what several processes took
-    and make a moment later must not add up to more than the peer takes.
+    A slice of so many seconds, and no more than a quarter of what may come at once: what several
+    processes took and make a moment later must not add up to more than the peer takes.
     """
-    slice_ = int(limit.rate / limit.per_s * SLICE_S)
+    slice_ = int(limit.rate / limit.per_s * slice_s)
     return max(1, min(slice_, limit.burst // 4))

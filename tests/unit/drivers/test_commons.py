@@ -55,6 +55,9 @@ def test_a_slice_is_small_beside_the_burst():
     assert most_at_once(Limit(Scope.CONNECTION, 18, burst=30)) == 4
     assert most_at_once(Limit(Scope.CONNECTION, 1, per_s=60)) == 1
     assert most_at_once(Limit(Scope.CONNECTION, 200, burst=1)) == 1
+    # On a clock that runs thirty times as fast a slice lasts as long as ever, within the burst.
+    assert most_at_once(Limit(Scope.CONNECTION, 18, burst=30), slice_s=7.5) == 7
+    assert most_at_once(Limit(Scope.CONNECTION, 2, per_s=60, burst=60), slice_s=7.5) == 1
 
 
 @pytest.mark.parametrize("processes", [1, 4])
