@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pkgutil import resolve_name
 
@@ -41,6 +42,15 @@ class _Commands(click.Group):
             return None
         command: click.Command = resolve_name(f"connector.cli.{place}")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and name[:1].isalpha():
+            near = ", ".join(get_close_matches(name, _COMMANDS))
+            ctx.fail(f"No such command {name!r}." + (f" Did you mean {near}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
 
 def _version() -> str:

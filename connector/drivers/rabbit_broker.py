@@ -30,10 +30,10 @@ class RabbitBroker:
     """``ports.Broker`` on RabbitMQ 3.10 or newer.
 
     The ledger knows what is due; a message only says where to look. One that is lost, doubled or
-    late costs time, so nothing here is kept for a RabbitMQ that is away; meanwhile a process takes
-    the turns that it asks for itself, as its own sweeper does. ``max_outstanding`` turns
-    of a connection's context are handled at once by this process; fewer while others have some, too
-    (``rabbit_waiting.Handled``).
+    late costs time, so nothing here is kept for a RabbitMQ that is away; meanwhile a process that
+    consumes takes the turns that it asks for itself, as its own sweeper does.
+    ``max_outstanding`` turns of a connection's context are handled at once by this process; fewer
+    while others have some, too (``rabbit_waiting.Handled``).
 
     Raises:
         ValueError: ``url`` is no AMQP address.
@@ -53,7 +53,8 @@ class RabbitBroker:
         self._watch_every_s = watch_every_s
         self._publishing = Link(address, use="publish", metrics=metrics)
         self._consuming = Link(address, use="consume", metrics=metrics)
-        self._ringer = Ringer(Publisher(self._publishing, metrics, timeout_s=publish_timeout_s))
+        publisher = Publisher(self._publishing, metrics, timeout_s=publish_timeout_s)
+        self._ringer = Ringer(publisher, on_failed=self._take_unsent)
         self._handled = Handled(at_once=max_outstanding)
         self._ringing: asyncio.Task[None] | None = None
         self._desks: set[Desk] = set()
@@ -82,6 +83,10 @@ class RabbitBroker:
         self._ringer.ask(turn, repeated=repeated)
         for desk in self._desks:
             desk.hear(turn)
+
+    def _take_unsent(self, turn: Turn) -> None:
+        for desk in () if self._stop.is_set() else self._desks:
+            desk.hear(turn, unsent=True)
 
     async def consume(self, queues: Sequence[str], handler: Handler, *, workers: int) -> None:
         """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.

@@ -64,7 +64,8 @@ class Desk:
         self._on_begin = on_begin
         self._metrics = metrics
         self._waiting: Waiting[Delivery | None] = Waiting(queues, handled)
-        self._cut_off: set[str] = set()
+        self._queues = frozenset(queues)
+        self._cut_off = set(queues)
         self._lives: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -90,9 +91,12 @@ class Desk:
         else:
             self._wake.set()
 
-    def hear(self, turn: Turn) -> None:
-        """It is asked for here, and nobody may hear of it elsewhere: then it waits here at once."""
-        if turn.queue in self._cut_off and self._waiting.offer(turn, None):
+    def hear(self, turn: Turn, *, unsent: bool = False) -> None:
+        """It is asked for in this process. Where RabbitMQ gives us none of its queue, or would not
+        take it (``unsent``), it waits here at once.
+        """
+        without = self._queues if unsent else self._cut_off
+        if turn.queue in without and self._waiting.offer(turn, None):
             self._wake.set()
 
     def attend(self, queue: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from connector.drivers.rabbit_link import first_of
 from connector.drivers.rabbit_publisher import NotSent, Publisher
@@ -16,11 +17,18 @@ class Ringer:
     """Passes turns from ``Ringing`` to the publisher.
 
     While RabbitMQ is away, what grows is one entry per connection and context that has something
-    to do; each is tried for a few seconds and forgotten.
+    to do; each is tried for a few seconds, and told to ``on_failed``.
     """
 
-    def __init__(self, publisher: Publisher, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        on_failed: Callable[[Turn], None] = lambda _: None,
+        at_once: int = AT_ONCE,
+    ) -> None:
         self._publisher = publisher
+        self._on_failed = on_failed
         self._at_once = at_once
         self._ringing = Ringing()
         self._sending: set[asyncio.Task[None]] = set()
@@ -78,6 +86,7 @@ class Ringer:
             await self._publisher.publish(turn)
         except NotSent:
             self._ringing.failed(turn)
+            self._on_failed(turn)
 
 
 def _now() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from connector.domain.connection import Connection
@@ -34,8 +35,8 @@ from connector.flows.orderreads import read_market, read_vtex
 from connector.flows.ordersteps import STEPS
 from connector.flows.orderwork import OrderWork
 from connector.flows.placing import absorb_result
-from connector.flows.setbacks import PEER_ERRORS, Again, Stuck, setback
-from connector.ports import Conflict, LeaseLost, Settle
+from connector.flows.setbacks import PEER_ERRORS, Again, BadKeys, Stuck, setback
+from connector.ports import Conflict, LeaseLost, Settle, StoreUnavailable
 
 _MOST_STEPS = 25
 """A turn that has not come to rest after so many steps goes on in another turn."""
@@ -46,7 +47,11 @@ _TRIES_AFTER_END = 3
 
 
 async def orders_turn(hub: Hub, connection: Connection, claims: Sequence[Claim]) -> None:
-    """Work on every claimed order; each is settled by itself."""
+    """Work on every claimed order; each is settled by itself.
+
+    Raises:
+        BadKeys: those that made us fail, once all others are done.
+    """
     connection = await with_currency(hub, connection)
     peers = hub.peers.of(connection, Context.ORDERS)
     known = await load_orders(hub.store, connection.id, [claim.key for claim in claims])
@@ -56,7 +61,17 @@ async def orders_turn(hub: Hub, connection: Connection, claims: Sequence[Claim])
         if saved is None:
             saved = Saved(first_seen(hub, connection, claim.key, claim.key))
         works.append(OrderWork(hub, connection, peers, claim, saved, saved.value))
-    await asyncio.gather(*(_one(work) for work in works))
+    ended = await asyncio.gather(*(_one(work) for work in works), return_exceptions=True)
+    failed = [
+        (work.claim, error)
+        for work, error in zip(works, ended, strict=True)
+        if isinstance(error, Exception)
+    ]
+    for _, error in failed:
+        if isinstance(error, StoreUnavailable):
+            raise error
+    if failed:
+        raise BadKeys(failed)
 
 
 async def _one(work: OrderWork) -> None:
@@ -79,9 +94,19 @@ async def _commit(work: OrderWork, settlement: Settlement, *, only_settle: bool 
         await work.hub.store.commit(writes)
     except LeaseLost:
         work.hub.metrics.count("leases_lost_total", context=Context.ORDERS)
+        if not only_settle:
+            await _save_alone(work)
     except Conflict:
         if not only_settle:
             await _commit(work, _again(work), only_settle=True)
+
+
+async def _save_alone(work: OrderWork) -> None:
+    """Somebody else has the lease: what our calls came to is true all the same, and saved unless
+    they were faster.
+    """
+    with suppress(Conflict):
+        await work.save()
 
 
 def _again(work: OrderWork) -> Failed:

@@ -1,7 +1,8 @@
 """What each step of an order does: intent saved, one call, outcome taken in.
 
-The outcome is saved with the next step's intent or with the settlement, whatever comes first: a
-crash in between leaves the intent, as one right after the call would, and both sides are read.
+The outcome is saved with the next step's intent or with the settlement, whatever comes first and
+without anything slow in between: a crash there leaves the intent, as one right after the call
+would, and both sides are read.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ async def _accept(work: OrderWork, do: Do) -> None:
         market = await work.peers.adapter.order(work.order.key)
         if market is not None and market.key == work.order.key:
             work.update(market=market)
+    await work.save()  # what follows may be slow: simulations, before an intent to place is saved
 
 
 async def _authorize(work: OrderWork, do: Do) -> None:

@@ -1,4 +1,4 @@
-"""One order while it is being worked on: saved step by step, so that a crash loses nothing."""
+"""One order while it is being worked on: each intent is saved, so that a crash loses nothing."""
 
 from __future__ import annotations
 

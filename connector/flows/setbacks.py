@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from connector.domain.http import Held, HttpFailure, NotSent
+from connector.domain.pending import Claim
 from connector.domain.retry import Setback
 from connector.flows.tokens import NoGrant
 from connector.sdk import (
@@ -40,6 +42,14 @@ class Again(Exception):
         super().__init__("; ".join(reasons))
         self.reasons = reasons
         self.after_s = after_s
+
+
+class BadKeys(Exception):
+    """Some keys of a turn made us fail, each in its own way; the others are settled."""
+
+    def __init__(self, failed: Sequence[tuple[Claim, Exception]]) -> None:
+        super().__init__(f"{len(failed)} keys")
+        self.failed = failed
 
 
 def setback(error: Exception) -> Setback:

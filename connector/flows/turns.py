@@ -17,7 +17,7 @@ from connector.domain.retry import Setback, settle_setback
 from connector.flows.hub import Hub
 from connector.flows.listings import listings_turn
 from connector.flows.orders import orders_turn
-from connector.flows.setbacks import PEER_ERRORS, setback
+from connector.flows.setbacks import PEER_ERRORS, BadKeys, setback
 from connector.flows.upkeep import upkeep_turn
 from connector.ports import LeaseLost, Settle, StoreUnavailable, Turn
 
@@ -134,22 +134,29 @@ class Workers:
                 await self._settle(claim, setback(error))
         except StoreUnavailable:
             self._note_away(connection.id, context)
+        except BadKeys as bad:
+            for claim, why in bad.failed:
+                self._note_failure(connection.id, context, 1, why)
+                await self._give_back(claim, why)
         except Exception as error:  # noqa: BLE001 - one poisonous key must not stop the others
-            log.error(  # noqa: TRY400 - a traceback could show what must not be logged
-                "turn failed",
-                connection=connection.id,
-                context=context,
-                keys=len(claims),
-                error=type(error).__name__,
-                where=_where(error),
-            )
-            self.hub.metrics.count("turn_errors_total", context=context)
+            self._note_failure(connection.id, context, len(claims), error)
             if len(claims) > 1:
                 middle = len(claims) // 2
                 await self._work(context, connection, claims[:middle])
                 await self._work(context, connection, claims[middle:])
             else:
                 await self._give_back(claims[0], error)
+
+    def _note_failure(self, connection: str, context: Context, keys: int, error: Exception) -> None:
+        log.error(
+            "turn failed",
+            connection=connection,
+            context=context,
+            keys=keys,
+            error=type(error).__name__,  # a traceback could show what must not be logged
+            where=_where(error),
+        )
+        self.hub.metrics.count("turn_errors_total", context=context)
 
     def _note_away(self, connection: str, context: Context) -> None:
         log.warning("store unavailable", connection=connection, context=context)

@@ -109,7 +109,7 @@ async def test_a_consumer_timeout_is_survived(*, node, broker, start, told, took
     "fault", ["reset", "blackhole", "slow", "half closed", "lost server", "down"]
 )
 async def test_consumers_are_back_after_the_network_is(
-    *, make_broker, start, sweep, proxy, fault, limits, took
+    *, make_broker, start, sweep, proxy, fault, limits, told, took
 ):
     """With the hub's own limits it takes 10 s to look, 5 to doubt, 5 to connect: 20 of 30."""
     broker = await make_broker(
@@ -140,6 +140,9 @@ async def test_consumers_are_back_after_the_network_is(
     await proxy.up()
     proxy.heal()
     took(await works(sweeper, within_s=HEALED_S))
+    published = told.counts["broker_published_total"]
+    await broker.ring(turn("its own"))  # and what it asks for itself gets through as well
+    await until(lambda: told.counts["broker_published_total"] > published)
 
 
 async def test_while_rabbitmq_is_away_a_process_takes_the_turns_it_asks_for(
@@ -165,10 +168,12 @@ async def test_while_rabbitmq_is_away_a_process_takes_the_turns_it_asks_for(
     assert "rung elsewhere" not in handled  # nothing came through
     await proxy.up()
     await until(lambda: not other.due, within_s=HEALED_S)
-    seen = len(handled)
     await sweeper.end()
+    seen = len(handled)
     await broker.ring(turn("last"))
-    await until(lambda: "last" in handled)
+    await until(lambda: told.counts["broker_published_total"] and "last" in handled)
+    await elsewhere.ring(turn("after it"))
+    await until(lambda: "after it" in handled)
     assert handled[seen:].count("last") == 1  # by RabbitMQ alone again
 
 

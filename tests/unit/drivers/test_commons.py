@@ -55,9 +55,6 @@ def test_a_slice_is_small_beside_the_burst():
     assert most_at_once(Limit(Scope.CONNECTION, 18, burst=30)) == 4
     assert most_at_once(Limit(Scope.CONNECTION, 1, per_s=60)) == 1
     assert most_at_once(Limit(Scope.CONNECTION, 200, burst=1)) == 1
-    # On a clock that runs thirty times as fast a slice lasts as long as ever, within the burst.
-    assert most_at_once(Limit(Scope.CONNECTION, 18, burst=30), slice_s=7.5) == 7
-    assert most_at_once(Limit(Scope.CONNECTION, 2, per_s=60, burst=60), slice_s=7.5) == 1
 
 
 @pytest.mark.parametrize("processes", [1, 4])
@@ -317,6 +314,27 @@ def test_of_many_calls_at_once_one_asks_what_others_found(away):
     run_virtual(main())
 
 
+class Fast(VirtualClock):
+    """As a clock that runs thirty times as fast as the wall's."""
+
+    def wall(self, seconds):
+        return timedelta(seconds=30 * seconds)
+
+
+def test_a_slice_lasts_as_long_as_ever_on_a_clock_that_runs_faster():
+    async def main(clock: VirtualClock, limit: Limit) -> int:
+        grant = await Commons(MemoryStore(clock), clock).take("s", limit, 500, within_s=99)
+        return grant.calls
+
+    for limit, slow, fast in (
+        (Limit(Scope.CONNECTION, 18, burst=30), 4, 7),  # never more than a quarter of the burst
+        (Limit(Scope.CONNECTION, 20, burst=400), 5, 100),
+        (Limit(Scope.CONNECTION, 2, per_s=60, burst=60), 1, 1),
+    ):
+        assert run_virtual(main(VirtualClock(), limit)) == slow
+        assert run_virtual(main(Fast(), limit)) == fast
+
+
 def test_a_clock_that_runs_faster_does_not_ask_more_often():
     """What asking costs is paid in real time."""
     asked: list[str] = []
@@ -325,10 +343,6 @@ def test_a_clock_that_runs_faster_does_not_ask_more_often():
         async def read(self, kind, key):
             asked.append(kind)
             return await super().read(kind, key)
-
-    class Fast(VirtualClock):
-        def wall(self, seconds):
-            return timedelta(seconds=30 * seconds)
 
     async def main() -> None:
         clock = Fast()
