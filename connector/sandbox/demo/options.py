@@ -13,6 +13,8 @@ STALE_STOCK_S = 300.0
 """How long VTEX answers the old stock: in real time that must be longer than the hub is slow."""
 _LOOKS_PER_S = 40
 """Real second: the hub must not be busier with regular second looks than with the day itself."""
+_WATCHES_PER_S = 20
+"""The same of its orders."""
 
 _LONGEST_BACK_OFF_S = 17_280.0
 """What nine failures in a row cost (four hours and a fifth): more of them do not fit a day."""
@@ -65,10 +67,15 @@ class DemoOptions:
         return max(1_500.0, self.skus * self.time_scale / _LOOKS_PER_S)
 
     @property
+    def watch_s(self) -> float:
+        """How soon the hub looks again at an order that nobody spoke of."""
+        return max(900.0, self.orders * self.time_scale / _WATCHES_PER_S)
+
+    @property
     def patience_s(self) -> float:
         """Real seconds that everything may take to come to rest after the day."""
         slow = 45.0 if self.kills else 35.0
-        return max(slow, 6 * self.recheck_s / self.time_scale)
+        return max(slow, 6 * max(self.recheck_s, self.watch_s) / self.time_scale)
 
     @property
     def calm_s(self) -> float:
@@ -109,6 +116,6 @@ class DemoOptions:
             "best_seller_recheck_s": self.recheck_s / 2,
             "relist_s": 1_200,
             "content_max_age_s": self.recheck_s * 2,
-            "watch_s": 900,
+            "watch_s": self.watch_s,
             "stock_second_look_s": STALE_STOCK_S * 1.4,
         }
