@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from aio_pika.exceptions import MessageProcessError
 
 from connector.drivers.rabbit_link import FAILURES, broker_errors, first_of
 from connector.drivers.rabbit_messages import Unreadable, decode
-from connector.drivers.rabbit_waiting import LATELY_S, Handled, Waiting
+from connector.drivers.rabbit_waiting import Handled, Waiting
 from connector.ports import Metrics, Turn
 
 _log = structlog.get_logger(__name__)
@@ -120,7 +121,8 @@ class Desk:
                     self._start(*found)
                 # Who was passed over for company's sake may begin without anything happening.
                 free = len(self.tasks) < self._workers and len(self._waiting)
-                await first_of(self._wake, within_s=LATELY_S if free else None)
+                within_s = self._handled.changes_within(_now()) if free else None
+                await first_of(self._wake, within_s=within_s)
             await self.idle.wait()
         finally:
             stopping.cancel()
@@ -133,7 +135,7 @@ class Desk:
         self.idle.clear()
         task = asyncio.create_task(self._handle(turn, delivery), name=f"turn {turn.queue}")
         self.tasks.add(task)
-        task.add_done_callback(partial(self._end, turn))
+        task.add_done_callback(partial(self._end, turn, time.thread_time()))
 
     async def _handle(self, turn: Turn, delivery: Delivery | None) -> None:
         try:
@@ -158,8 +160,8 @@ class Desk:
                 else:
                     await delivery.message.reject(requeue=False)
 
-    def _end(self, turn: Turn, task: asyncio.Task[None]) -> None:
-        self._handled.end(turn)
+    def _end(self, turn: Turn, computed_s: float, task: asyncio.Task[None]) -> None:
+        self._handled.end(turn, _now(), busy_s=time.thread_time() - computed_s)
         self._wake.set()
         self.tasks.discard(task)
         if not self.tasks:

@@ -12,6 +12,9 @@ Handle = TypeVar("Handle")
 _MOST_REMEMBERED = 10_000
 LATELY_S = 1.0
 """Whoever may not begin for company's sake may after this time."""
+_SHORT_S = 0.05
+"""Nobody notices that a turn kept the processor busy for so long."""
+_REST_TIMES = 2.0
 
 
 class Handled:
@@ -20,20 +23,23 @@ class Handled:
     ``at_once`` of them may be. While other connections have something to do, too, another one may
     begin only where the last has been under way for a while: whoever has a hundred thousand keys
     waiting always has a next turn, and the others' few keys share its processors and its ledger;
-    but what is urgent of somebody whose peers are slow does not wait for a long turn to end. Times
-    are seconds of one clock, that of the rings.
+    but what is urgent of somebody whose peers are slow does not wait for a long turn to end. For
+    the same reason a turn that kept the processor busy is followed by a rest of twice as long: in
+    company a connection gets a third of it. Times are seconds of one clock, that of the rings.
     """
 
     def __init__(self, *, at_once: int) -> None:
         self._at_once = at_once
         self._now: Counter[Turn] = Counter()
         self._began: dict[Turn, float] = {}
+        self._rests: dict[Turn, float] = {}
+        """Until when."""
 
     def may_begin(self, turn: Turn, at: float) -> bool:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
         if not under_way:
-            return True
+            return at >= self._rests.get(turn, at) or self._is_alone(turn, at)
         if under_way >= self._at_once:
             return False
         began = self._began.get(turn, float("-inf"))
@@ -52,14 +58,24 @@ class Handled:
         self._now[turn] += 1
         self._began.pop(turn, None)
         self._began[turn] = at
+        self._rests.pop(turn, None)
         if len(self._began) > _MOST_REMEMBERED:
-            del self._began[next(iter(self._began))]
+            forgotten = next(iter(self._began))
+            del self._began[forgotten]
+            self._rests.pop(forgotten, None)
 
-    def end(self, turn: Turn) -> None:
-        """One is over."""
+    def end(self, turn: Turn, at: float, *, busy_s: float = 0.0) -> None:
+        """One is over; ``busy_s``: how long this process computed meanwhile."""
         self._now[turn] -= 1
         if not self._now[turn]:
             del self._now[turn]
+        if busy_s >= _SHORT_S:
+            self._rests[turn] = at + min(_REST_TIMES * busy_s, LATELY_S)
+
+    def changes_within(self, at: float) -> float:
+        """So long from ``at`` on nobody else may begin who may not now."""
+        rests = (until - at for until in self._rests.values() if until > at)
+        return min(rests, default=LATELY_S)
 
     def began_after(self, turn: Turn, at: float, now: float) -> bool:
         """Whether one began after ``at``: it saw whatever was due then.

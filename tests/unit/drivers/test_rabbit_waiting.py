@@ -1,3 +1,5 @@
+import pytest
+
 from connector.domain.pending import Context
 from connector.drivers.rabbit_waiting import Handled, Waiting
 from connector.ports import Turn
@@ -49,14 +51,14 @@ def test_who_has_enough_workers_is_passed_over():
     desk.offer(turn("busy"), 1)
     desk.offer(turn("other"), 2)
     assert taken(desk) == [2]
-    handled.end(turn("busy"))
+    handled.end(turn("busy"), 0)
     assert taken(desk) == [1]
 
 
 def test_one_at_a_time_while_others_have_something_to_do():
     desk, handled = waiting()
     handled.begin(turn("other"), 9.5)
-    handled.end(turn("other"))
+    handled.end(turn("other"), 9.5)
     handled.begin(turn("busy", Context.ORDERS), 10)
     handled.begin(turn("busy"), 10)
     desk.offer(turn("busy"), 1)
@@ -65,10 +67,10 @@ def test_one_at_a_time_while_others_have_something_to_do():
     handled.begin(turn("busy"), 10.6)
     desk.offer(turn("busy"), 2)
     assert taken(desk, at=30) == []  # two are as many as there may be
-    handled.end(turn("busy"))
+    handled.end(turn("busy"), 10.7)
     handled.begin(turn("other"), 10.7)
     assert taken(desk, at=11.5) == []
-    handled.end(turn("busy"))
+    handled.end(turn("busy"), 11.5)
     assert taken(desk, at=11.5) == [2]
 
 
@@ -79,6 +81,26 @@ def test_whoever_is_under_way_for_long_gets_a_second_one_all_the_same():
     desk.offer(turn("slow"), 1)
     assert taken(desk, at=10.9) == []  # the other one still has its turn
     assert taken(desk, at=11) == [1]
+
+
+def test_who_kept_the_processor_busy_rests_twice_as_long_in_company():
+    desk, handled = waiting()
+    handled.begin(turn("other"), 10)
+    handled.end(turn("other"), 10.01, busy_s=0.01)  # nobody noticed
+    for busy_s, rest_s in ((0.04, 0.0), (0.3, 0.6), (7.0, 1.0)):
+        handled.begin(turn("busy"), 10.1)
+        handled.end(turn("busy"), 10.2, busy_s=busy_s)
+        handled.begin(turn("other"), 10.2)
+        desk.offer(turn("busy"), 1)
+        desk.offer(turn("another"), 2)
+        assert taken(desk, at=10.2 + rest_s - 0.01) == ([2] if rest_s else [1, 2])
+        assert handled.changes_within(10.2) == pytest.approx(rest_s or 1.0)
+        assert taken(desk, at=10.2 + rest_s) == ([1] if rest_s else [])
+        handled.end(turn("other"), 11)
+    handled.begin(turn("busy"), 20)
+    handled.end(turn("busy"), 21, busy_s=1)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=21) == [1]  # alone
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():
@@ -100,7 +122,7 @@ def test_when_the_last_one_began_is_known():
     handled = Handled(at_once=1)
     assert not handled.began_after(turn(), 0, now=1)
     handled.begin(turn(), 10)
-    handled.end(turn())
+    handled.end(turn(), 10)
     assert handled.began_after(turn(), 9, now=11)
     assert not handled.began_after(turn(), 10, now=11)
     assert not handled.began_after(turn(), 9, now=5)  # the clock was set back since
@@ -110,7 +132,8 @@ def test_memory_is_bounded():
     handled = Handled(at_once=1)
     for number in range(20_000):
         handled.begin(turn(str(number)), number)
-        handled.end(turn(str(number)))
+        handled.end(turn(str(number)), number, busy_s=1)
     assert len(handled._began) <= 10_000
+    assert len(handled._rests) <= 10_000
     assert not handled._now
     assert handled.began_after(turn("19999"), 0, now=20_000)
