@@ -39,11 +39,15 @@ class Handled:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
         if not under_way:
-            return at >= self._rests.get(turn, at) or self._is_alone(turn, at)
+            return not self._rests_at(turn, at) or self._is_alone(turn, at)
         if under_way >= self._at_once:
             return False
         began = self._began.get(turn, float("-inf"))
         return began <= at - LATELY_S or self._is_alone(turn, at)
+
+    def _rests_at(self, turn: Turn, at: float) -> bool:
+        """A rest that would last longer than any tells nothing: the clock was set back since."""
+        return at < self._rests.get(turn, at) <= at + LATELY_S
 
     def _is_alone(self, turn: Turn, at: float) -> bool:
         """Whether no other connection has a turn, or had one lately."""
@@ -75,7 +79,7 @@ class Handled:
     def changes_within(self, at: float) -> float:
         """So long from ``at`` on nobody else may begin who may not now."""
         rests = (until - at for until in self._rests.values() if until > at)
-        return min(rests, default=LATELY_S)
+        return min((LATELY_S, *rests))
 
     def began_after(self, turn: Turn, at: float, now: float) -> bool:
         """Whether one began after ``at``: it saw whatever was due then.

@@ -101,6 +101,10 @@ def test_who_kept_the_processor_busy_rests_twice_as_long_in_company():
     handled.end(turn("busy"), 21, busy_s=1)
     desk.offer(turn("busy"), 1)
     assert taken(desk, at=21) == [1]  # alone
+    handled.begin(turn("other"), 21)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=21) == []
+    assert taken(desk, at=5) == [1]  # the clock was set back since
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():
