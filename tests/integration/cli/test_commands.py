@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -462,10 +463,14 @@ def test_a_ledger_that_refuses_is_told(run, added, monkeypatch, error, told):
     assert told in run("connection", "pause", added["id"], code=1).stderr
 
 
-def _commands(command, path=()):
+def _commands(command, *path):
     yield path
-    for name, each in getattr(command, "commands", {}).items():
-        yield from _commands(each, (*path, name))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _commands(inner, *path, name)
 
 
 @pytest.mark.parametrize("path", list(_commands(cli)), ids=" ".join)
@@ -514,3 +519,18 @@ def test_the_installed_command(place):
         return (await load_connection(hub.store, connection)).value.state
 
     assert on_hub(state) is ConnectionState.REMOVED
+
+
+def test_a_command_loads_itself_alone():
+    """A hub that starts has no use for the simulators of the other commands."""
+    code = (
+        "import sys; from connector.cli.main import cli; cli.get_command(None, 'serve');"
+        "print([name for name in sys.modules if '.sandbox' in name or '.sdk.kit' in name])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_a_command_that_is_nearly_right_is_named(run):
+    assert "Did you mean serve?" in run("serv", code=2).stderr
+    assert "No such command 'xyz'." in run("xyz", code=2).stderr
