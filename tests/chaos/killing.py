@@ -48,7 +48,7 @@ class Size:
         return _DAY_S / self.time_scale
 
 
-LONG = Size(2_000, 1_000, 100, 3, 3, time_scale=28, drained_s=60.0)
+LONG = Size(2_000, 1_000, 100, 3, 3, time_scale=30, drained_s=60.0)
 SHORT = Size(60, 20, 8, 1, 1, time_scale=240, workers=2, faults="normal")
 
 
