@@ -85,7 +85,9 @@ class RabbitBroker:
             desk.hear(turn)
 
     def _take_unsent(self, turn: Turn) -> None:
-        for desk in () if self._stop.is_set() else self._desks:
+        if self._stop.is_set():
+            return
+        for desk in self._desks:
             desk.hear(turn, unsent=True)
 
     async def consume(self, queues: Sequence[str], handler: Handler, *, workers: int) -> None:

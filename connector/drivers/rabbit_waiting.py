@@ -64,9 +64,7 @@ class Handled:
         self._began[turn] = at
         self._rests.pop(turn, None)
         if len(self._began) > _MOST_REMEMBERED:
-            forgotten = next(iter(self._began))
-            del self._began[forgotten]
-            self._rests.pop(forgotten, None)
+            del self._began[next(iter(self._began))]
 
     def end(self, turn: Turn, at: float, *, busy_s: float = 0.0) -> None:
         """One is over; ``busy_s``: how long this process computed meanwhile."""
@@ -74,6 +72,7 @@ class Handled:
         if not self._now[turn]:
             del self._now[turn]
         if busy_s >= _SHORT_S:
+            self._rests = {one: until for one, until in self._rests.items() if until > at}
             self._rests[turn] = at + min(_REST_TIMES * busy_s, LATELY_S)
 
     def changes_within(self, at: float) -> float:
