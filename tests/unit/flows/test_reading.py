@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
 from adapters.demo import DemoAdapter
 from connector.domain.http import Request, Response, json_response
-from connector.domain.pending import Context
+from connector.domain.listing import SkuRecord
+from connector.domain.pending import Context, Hint, Mark
 from connector.flows.hub import BatchSize
 from connector.sdk import Offer
+from connector.vtex.catalog import read_sku
+from connector.vtex.session import Session
 from tests.unit.flows.stage import (
     FIRST,
     HOUR,
@@ -105,6 +110,28 @@ async def test_one_sku_that_makes_the_hub_fail_is_isolated_and_parked_in_the_end
         await stage.settle(40 * HOUR)
         parked = await stage.parked(Context.LISTINGS)
         assert list(parked) == ["1002"]
+
+
+@virtual
+async def test_a_batch_is_not_read_in_one_moment(monkeypatch: pytest.MonkeyPatch):
+    """All in one moment, they would stop every other merchant's work until all were read."""
+    began: list[datetime] = []
+
+    async def seen(session: Session, sku: str, now: datetime) -> SkuRecord:
+        began.append(now)
+        return await read_sku(session, sku, now)
+
+    async with staged(30) as stage:
+        monkeypatch.setattr("connector.flows.reading.read_sku", seen)
+        hint, now = Hint(content=True), stage.clock.now()
+        keys = map(str, stage.vtex.catalog.skus)
+        await stage.store.commit(
+            [Mark(stage.joined.id, Context.LISTINGS, key, now, hint=hint) for key in keys]
+        )
+        await stage.settle(5)
+    assert len(began) == 30
+    assert max(Counter(began).values()) == 8
+    assert max(began) - min(began) < timedelta(seconds=0.1)
 
 
 # --- the public simulation ------------------------------------------------------------------------
