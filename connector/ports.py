@@ -263,9 +263,13 @@ class Broker(Protocol):
         ...
 
     async def consume(
-        self, queues: Sequence[str], handler: Callable[[Turn], Awaitable[None]], *, workers: int
+        self, queues: Sequence[str], handler: Callable[[Turn], Awaitable[bool]], *, workers: int
     ) -> None:
-        """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed."""
+        """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.
+
+        It says whether the turn left some of what was due: those may be served less often than
+        others.
+        """
         ...
 
     async def close(self, *, drain_s: float) -> None:

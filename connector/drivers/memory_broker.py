@@ -12,7 +12,7 @@ from connector.ports import Turn
 
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[Turn], Awaitable[None]]
+Handler = Callable[[Turn], Awaitable[bool]]
 _Owner = tuple[str, str]
 
 

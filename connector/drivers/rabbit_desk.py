@@ -22,7 +22,7 @@ from connector.ports import Metrics, Turn
 
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[Turn], Awaitable[None]]
+Handler = Callable[[Turn], Awaitable[bool]]
 
 _ACK_S = 5.0
 _TOLERANCE_S = 2.0
@@ -69,7 +69,7 @@ class Desk:
         self._cut_off = set(queues)
         self._lives: Counter[str] = Counter()
         self._wake = asyncio.Event()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[bool]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -137,14 +137,16 @@ class Desk:
         self.tasks.add(task)
         task.add_done_callback(partial(self._end, turn, time.thread_time()))
 
-    async def _handle(self, turn: Turn, delivery: Delivery | None) -> None:
+    async def _handle(self, turn: Turn, delivery: Delivery | None) -> bool:
+        behind = False
         try:
-            await self._handler(turn)
+            behind = await self._handler(turn)
         # Whatever a handler does wrong, the next turn must be served.
         except Exception:  # noqa: BLE001
             _log.exception("turn_failed", connection=turn.connection, queue=turn.queue)
         if delivery is not None:
             await self._settle(delivery)
+        return behind
 
     async def _settle(self, delivery: Delivery, *, readable: bool = True) -> None:
         """Acknowledge or reject, unless its channel is over.
@@ -160,8 +162,10 @@ class Desk:
                 else:
                     await delivery.message.reject(requeue=False)
 
-    def _end(self, turn: Turn, computed_s: float, task: asyncio.Task[None]) -> None:
-        self._handled.end(turn, _now(), busy_s=time.thread_time() - computed_s)
+    def _end(self, turn: Turn, computed_s: float, task: asyncio.Task[bool]) -> None:
+        busy_s = time.thread_time() - computed_s
+        behind = not task.cancelled() and not task.exception() and task.result()
+        self._handled.end(turn, _now(), busy_s=busy_s, behind=behind)
         self._wake.set()
         self.tasks.discard(task)
         if not self.tasks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from connector.ports import Turn
@@ -24,14 +24,17 @@ class Handled:
     begin only where the last has been under way for a while: whoever has a hundred thousand keys
     waiting always has a next turn, and the others' few keys share its processors and its ledger;
     but what is urgent of somebody whose peers are slow does not wait for a long turn to end. For
-    the same reason a turn that kept the processor busy is followed by a rest of twice as long: in
-    company a connection gets a third of it. Times are seconds of one clock, that of the rings.
+    the same reason whoever is behind and kept the processor busy rests for twice as long: it gets a
+    third of it, in company of connections that are not behind. Where all are, nobody would gain.
+    Times are seconds of one clock, that of the rings.
     """
 
     def __init__(self, *, at_once: int) -> None:
         self._at_once = at_once
         self._now: Counter[Turn] = Counter()
         self._began: dict[Turn, float] = {}
+        self._behind: set[Turn] = set()
+        """Whose last turn left some."""
         self._rests: dict[Turn, float] = {}
         """Until when."""
 
@@ -39,23 +42,24 @@ class Handled:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
         if not under_way:
-            return not self._rests_at(turn, at) or self._is_alone(turn, at)
+            return not self._rests_at(turn, at) or self._behind.issuperset(self._company(turn, at))
         if under_way >= self._at_once:
             return False
         began = self._began.get(turn, float("-inf"))
-        return began <= at - LATELY_S or self._is_alone(turn, at)
+        return began <= at - LATELY_S or not any(self._company(turn, at))
 
     def _rests_at(self, turn: Turn, at: float) -> bool:
         """A rest that would last longer than any tells nothing: the clock was set back since."""
         return at < self._rests.get(turn, at) <= at + LATELY_S
 
-    def _is_alone(self, turn: Turn, at: float) -> bool:
-        """Whether no other connection has a turn, or had one lately."""
-        if any(one.connection != turn.connection for one in self._now):
-            return False
-        others = (one for one in reversed(self._began) if one.connection != turn.connection)
-        last = next(others, None)
-        return last is None or self._began[last] <= at - LATELY_S
+    def _company(self, turn: Turn, at: float) -> Iterator[Turn]:
+        """Turns of other connections that are under way, or were begun lately."""
+        yield from (one for one in self._now if one.connection != turn.connection)
+        for one, began in reversed(self._began.items()):
+            if began <= at - LATELY_S:
+                break
+            if one.connection != turn.connection:
+                yield one
 
     def begin(self, turn: Turn, at: float) -> None:
         """One begins."""
@@ -64,14 +68,19 @@ class Handled:
         self._began[turn] = at
         self._rests.pop(turn, None)
         if len(self._began) > _MOST_REMEMBERED:
-            del self._began[next(iter(self._began))]
+            oldest = next(iter(self._began))
+            del self._began[oldest]
+            self._behind.discard(oldest)
 
-    def end(self, turn: Turn, at: float, *, busy_s: float = 0.0) -> None:
-        """One is over; ``busy_s``: how long this process computed meanwhile."""
+    def end(self, turn: Turn, at: float, *, busy_s: float = 0.0, behind: bool = False) -> None:
+        """One is over; ``busy_s``: how long this process computed meanwhile; ``behind``: it could
+        not take all that was due.
+        """
         self._now[turn] -= 1
         if not self._now[turn]:
             del self._now[turn]
-        if busy_s >= _SHORT_S:
+        (self._behind.add if behind else self._behind.discard)(turn)
+        if behind and busy_s >= _SHORT_S:
             self._rests = {one: until for one, until in self._rests.items() if until > at}
             self._rests[turn] = at + min(_REST_TIMES * busy_s, LATELY_S)
 

@@ -82,18 +82,22 @@ class Workers:
                 task.cancel()
             await asyncio.gather(consumer, stopped, return_exceptions=True)
 
-    async def turn(self, turn: Turn) -> None:
-        """Take one turn of a connection in a context; while the ledger is away, it is put off."""
+    async def turn(self, turn: Turn) -> bool:
+        """Take one turn of a connection in a context; while the ledger is away, it is put off.
+
+        Whether it took as many keys as a turn may: more are due then.
+        """
         try:
-            await self._turn(turn)
+            return await self._turn(turn)
         except StoreUnavailable:
             self._note_away(turn.connection, turn.context)
+            return False
 
-    async def _turn(self, turn: Turn) -> None:
+    async def _turn(self, turn: Turn) -> bool:
         hub = self.hub
         connection = await hub.book.get(turn.connection)
         if connection is None or not serves(connection, turn.context):
-            return
+            return False
         limit = self._most(connection, turn.context)
         claims = await hub.store.claim(
             connection.id,
@@ -103,8 +107,9 @@ class Workers:
             lease_until=self._lease_until(),
         )
         if not claims:
-            return
-        if len(claims) == limit:
+            return False
+        behind = len(claims) == limit
+        if behind:
             hub.ring(connection, turn.context)  # another worker may take the next batch already
         async with self._leases(claims):
             for part in _urgent_first(claims, hub.batch):
@@ -113,6 +118,7 @@ class Workers:
                     await self._work(turn.context, connection, part)
         hub.metrics.count("turns_total", context=turn.context)
         hub.metrics.count("claims_total", len(claims), context=turn.context)
+        return behind
 
     def _most(self, connection: Connection, context: Context) -> int:
         """Most keys of one turn; some marketplaces take few large calls rather than many small."""

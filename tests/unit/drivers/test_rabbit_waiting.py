@@ -83,13 +83,11 @@ def test_whoever_is_under_way_for_long_gets_a_second_one_all_the_same():
     assert taken(desk, at=11) == [1]
 
 
-def test_who_kept_the_processor_busy_rests_twice_as_long_in_company():
+def test_who_is_behind_and_kept_the_processor_busy_rests_twice_as_long_in_company():
     desk, handled = waiting()
-    handled.begin(turn("other"), 10)
-    handled.end(turn("other"), 10.01, busy_s=0.01)  # nobody noticed
     for busy_s, rest_s in ((0.04, 0.0), (0.3, 0.6), (7.0, 1.0)):
         handled.begin(turn("busy"), 10.1)
-        handled.end(turn("busy"), 10.2, busy_s=busy_s)
+        handled.end(turn("busy"), 10.2, busy_s=busy_s, behind=True)
         handled.begin(turn("other"), 10.2)
         desk.offer(turn("busy"), 1)
         desk.offer(turn("another"), 2)
@@ -98,13 +96,38 @@ def test_who_kept_the_processor_busy_rests_twice_as_long_in_company():
         assert taken(desk, at=10.2 + rest_s) == ([1] if rest_s else [])
         handled.end(turn("other"), 11)
     handled.begin(turn("busy"), 20)
-    handled.end(turn("busy"), 21, busy_s=1)
+    handled.end(turn("busy"), 21, busy_s=1, behind=True)
     desk.offer(turn("busy"), 1)
     assert taken(desk, at=21) == [1]  # alone
     handled.begin(turn("other"), 21)
     desk.offer(turn("busy"), 1)
     assert taken(desk, at=21) == []
     assert taken(desk, at=5) == [1]  # the clock was set back since
+
+
+def test_who_is_not_behind_does_not_rest():
+    desk, handled = waiting()
+    handled.begin(turn("other"), 10)
+    handled.begin(turn("busy"), 10)
+    handled.end(turn("busy"), 11, busy_s=1)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=11) == [1]
+
+
+def test_nobody_rests_where_all_are_behind():
+    desk, handled = waiting()
+    for name in ("a", "b"):
+        handled.begin(turn(name), 10)
+        handled.end(turn(name), 11, busy_s=1, behind=True)
+    handled.begin(turn("b"), 11)
+    desk.offer(turn("a"), 1)
+    assert taken(desk, at=11) == [1]
+    handled.begin(turn("a"), 11)
+    handled.end(turn("a"), 11.1, busy_s=0.1, behind=True)
+    handled.end(turn("b"), 11.1, busy_s=0.1)  # that was the last of it
+    desk.offer(turn("a"), 1)
+    assert taken(desk, at=11.2) == []
+    assert taken(desk, at=11.31) == [1]
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():
@@ -136,8 +159,9 @@ def test_memory_is_bounded():
     handled = Handled(at_once=1)
     for number in range(20_000):
         handled.begin(turn(str(number)), number)
-        handled.end(turn(str(number)), number, busy_s=1)
+        handled.end(turn(str(number)), number, busy_s=1, behind=True)
     assert len(handled._began) <= 10_000
     assert len(handled._rests) <= 10_000
+    assert len(handled._behind) <= 10_000
     assert not handled._now
     assert handled.began_after(turn("19999"), 0, now=20_000)
