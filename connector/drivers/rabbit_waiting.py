@@ -14,7 +14,7 @@ LATELY_S = 1.0
 """Whoever may not begin for company's sake may after this time."""
 _SHORT_S = 0.05
 """Nobody notices that a turn kept the processor busy for so long."""
-_REST_TIMES = 2.0
+_REST_TIMES = 3.0
 
 
 class Handled:
@@ -24,9 +24,9 @@ class Handled:
     begin only where the last has been under way for a while: whoever has a hundred thousand keys
     waiting always has a next turn, and the others' few keys share its processors and its ledger;
     but what is urgent of somebody whose peers are slow does not wait for a long turn to end. For
-    the same reason whoever is behind and kept the processor busy rests for twice as long: it gets a
-    third of it, in company of connections that are not behind. Where all are, nobody would gain.
-    Times are seconds of one clock, that of the rings.
+    the same reason whoever is behind and kept the processor busy rests for three times as long: it
+    gets a quarter of it, in company of connections that are not behind. Where all are, nobody would
+    gain. Times are seconds of one clock, that of the rings.
     """
 
     def __init__(self, *, at_once: int) -> None:

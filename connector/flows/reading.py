@@ -19,7 +19,7 @@ from connector.vtex.simulation import SimulationTooLarge, simulate_sync
 
 _ISOLATE_AFTER = 2
 """A batch whose SKUs failed so often is halved, to find the one that makes it fail."""
-_AT_ONCE, _EVERY_S = 8, 0.01
+_AT_ONCE, _EVERY_S = 2, 0.008
 """So many catalog reads begin together, then as many after so many seconds: fifty that are sent,
 and answered, in one moment are fifty milliseconds in which nobody else's change gets on."""
 

@@ -1,6 +1,7 @@
 """Turns that are asked for while RabbitMQ gives none, without a broker."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -42,6 +43,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.handled: list[str] = []
+        self.behind = True
+        """What turns of "computes", which keep the processor busy, say of themselves."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.stop = asyncio.Event()
@@ -55,9 +58,15 @@ class Bench:
         )
         self.task = asyncio.create_task(self.desk.run(self.stop))
 
-    async def _handle(self, one: Turn) -> None:
+    async def _handle(self, one: Turn) -> bool:
         self.handled.append(one.connection)
+        if one.connection == "computes":
+            began = time.thread_time()
+            while time.thread_time() < began + 0.1:
+                pass
+            return self.behind
         await self.gate.wait()
+        return False
 
     async def rest(self) -> list[str]:
         """What was handled once nothing moves any more."""
@@ -109,3 +118,14 @@ async def test_what_waits_here_waits_once_and_as_many_begin_as_ever(bench):
     assert message.acknowledged == 1  # one of its kind waits, or began later
     bench.gate.set()
     await until(lambda: len(bench.handled) == 3)
+
+
+@pytest.mark.parametrize(("behind", "again"), [(True, []), (False, ["computes"])])
+async def test_a_turn_that_left_some_is_followed_by_a_rest_in_company(bench, behind, again):
+    bench.behind = behind
+    bench.gate.clear()
+    bench.desk.hear(turn("other"))
+    bench.desk.hear(turn("computes"))
+    assert await bench.rest() == ["other", "computes"]
+    bench.desk.hear(turn("computes"))
+    assert await bench.rest() == ["other", "computes", *again]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ async def test_queues_are_one_per_context_and_adapter():
     async with staged(load=False) as stage:
         assert set(Workers(stage.up).queues) == {"listings.demo", "orders.demo", "upkeep.demo"}
         assert Workers(stage.up, ["other"]).queues[0].endswith(".other")
+
+
+@virtual
+async def test_a_turn_says_whether_it_left_some():
+    async with staged() as stage:
+        workers, now = Workers(stage.up), stage.clock.now()
+        workers.hub = replace(stage.up, batch=2)
+        turn = Turn(stage.joined.id, Context.LISTINGS, stage.joined.adapter)
+        keys = map(str, stage.vtex.catalog.skus)
+        await stage.store.commit(
+            [Mark(stage.joined.id, Context.LISTINGS, key, now) for key in keys]
+        )
+        assert [await workers.turn(turn) for _ in range(3)] == [True, False, False]
 
 
 @virtual
