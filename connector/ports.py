@@ -267,8 +267,8 @@ class Broker(Protocol):
     ) -> None:
         """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.
 
-        It says whether the turn left some of what was due: those may be served less often than
-        others.
+        A handler says whether its turn had much to do: while others have something to do, too,
+        that connection may be served less often.
         """
         ...
 

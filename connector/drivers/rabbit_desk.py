@@ -164,7 +164,10 @@ class Desk:
 
     def _end(self, turn: Turn, computed_s: float, task: asyncio.Task[bool]) -> None:
         busy_s = time.thread_time() - computed_s
-        behind = not task.cancelled() and not task.exception() and task.result()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("turn_failed", queue=turn.queue, error=type(error).__name__)
+        behind = not task.cancelled() and error is None and task.result()
         self._handled.end(turn, _now(), busy_s=busy_s, behind=behind)
         self._wake.set()
         self.tasks.discard(task)

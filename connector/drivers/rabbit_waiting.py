@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
+from connector.domain.pending import Context
 from connector.ports import Turn
 
 Handle = TypeVar("Handle")
@@ -24,25 +25,27 @@ class Handled:
     begin only where the last has been under way for a while: whoever has a hundred thousand keys
     waiting always has a next turn, and the others' few keys share its processors and its ledger;
     but what is urgent of somebody whose peers are slow does not wait for a long turn to end. For
-    the same reason whoever is behind and kept the processor busy rests for three times as long: it
-    gets a quarter of it, in company of connections that are not behind. Where all are, nobody would
-    gain. Times are seconds of one clock, that of the rings.
+    the same reason whoever is behind with listings and kept the processor busy rests for three
+    times as long, but no longer than a second, in company of connections that are not behind. Where
+    all are, nobody would gain. Times are seconds of one clock, that of the rings.
     """
 
     def __init__(self, *, at_once: int) -> None:
         self._at_once = at_once
         self._now: Counter[Turn] = Counter()
         self._began: dict[Turn, float] = {}
-        self._behind: set[Turn] = set()
-        """Whose last turn left some."""
+        self._behind: dict[Turn, float] = {}
+        """When the last turn ended of those that had much to do in it."""
         self._rests: dict[Turn, float] = {}
         """Until when."""
 
     def may_begin(self, turn: Turn, at: float) -> bool:
         """Whether another turn of it may be handled beside those under way."""
         under_way = self._now[turn]
+        if self._rests_at(turn, at) and any(map(self._is_hurt, self._company(turn, at))):
+            return False
         if not under_way:
-            return not self._rests_at(turn, at) or self._behind.issuperset(self._company(turn, at))
+            return True
         if under_way >= self._at_once:
             return False
         began = self._began.get(turn, float("-inf"))
@@ -61,26 +64,36 @@ class Handled:
             if one.connection != turn.connection:
                 yield one
 
+    def _is_hurt(self, turn: Turn) -> bool:
+        """Whether it waits for whoever computes: no regular job, and not behind itself."""
+        return turn not in self._behind and turn.context is not Context.UPKEEP
+
     def begin(self, turn: Turn, at: float) -> None:
         """One begins."""
         self._now[turn] += 1
         self._began.pop(turn, None)
         self._began[turn] = at
-        self._rests.pop(turn, None)
+        if self._behind.get(turn, at) < at - 2 * LATELY_S:
+            del self._behind[turn]  # others took what was left
         if len(self._began) > _MOST_REMEMBERED:
             oldest = next(iter(self._began))
             del self._began[oldest]
-            self._behind.discard(oldest)
+            self._behind.pop(oldest, None)
 
     def end(self, turn: Turn, at: float, *, busy_s: float = 0.0, behind: bool = False) -> None:
-        """One is over; ``busy_s``: how long this process computed meanwhile; ``behind``: it could
-        not take all that was due.
+        """One is over; ``busy_s``: how long this process computed meanwhile; ``behind``: it had
+        much to do, and there may be more.
         """
         self._now[turn] -= 1
         if not self._now[turn]:
             del self._now[turn]
-        (self._behind.add if behind else self._behind.discard)(turn)
-        if behind and busy_s >= _SHORT_S:
+        if not behind:
+            self._behind.pop(turn, None)
+            return
+        self._behind[turn] = at
+        # What the process computed for all who are behind is not one's alone.
+        busy_s /= 1 + sum(one in self._behind for one in self._now if one != turn)
+        if busy_s >= _SHORT_S and turn.context is Context.LISTINGS:
             self._rests = {one: until for one, until in self._rests.items() if until > at}
             self._rests[turn] = at + min(_REST_TIMES * busy_s, LATELY_S)
 

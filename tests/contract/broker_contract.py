@@ -11,7 +11,7 @@ import pytest
 from connector.domain.pending import Context
 from connector.ports import Broker, Turn
 
-Handler = Callable[[Turn], Awaitable[None]]
+Handler = Callable[[Turn], Awaitable[object]]
 
 
 def turn(connection: str = "a", context: Context = Context.LISTINGS, adapter: str = "demo") -> Turn:

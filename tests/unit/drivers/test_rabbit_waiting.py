@@ -123,11 +123,60 @@ def test_nobody_rests_where_all_are_behind():
     desk.offer(turn("a"), 1)
     assert taken(desk, at=11) == [1]
     handled.begin(turn("a"), 11)
-    handled.end(turn("a"), 11.1, busy_s=0.1, behind=True)
+    handled.end(turn("a"), 11.1, busy_s=0.2, behind=True)
     handled.end(turn("b"), 11.1, busy_s=0.1)  # that was the last of it
     desk.offer(turn("a"), 1)
     assert taken(desk, at=11.39) == []
     assert taken(desk, at=11.41) == [1]
+
+
+def test_a_rest_holds_beside_a_long_turn_of_the_same():
+    desk, handled = waiting()
+    handled.begin(turn("busy"), 0)
+    handled.begin(turn("busy"), 1)
+    handled.begin(turn("other"), 2)
+    handled.end(turn("busy"), 2, busy_s=1, behind=True)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=2.9) == []
+    assert taken(desk, at=3) == [1]
+
+
+def test_what_was_computed_for_several_who_are_behind_is_shared():
+    desk, handled = waiting()
+    for name in ("a", "b", "a", "b"):
+        handled.begin(turn(name), 10)
+        handled.end(turn(name), 10, busy_s=0.1, behind=True)
+    for name in ("a", "b", "other"):
+        handled.begin(turn(name), 11)
+    handled.end(turn("a"), 11.2, busy_s=0.2, behind=True)
+    desk.offer(turn("a"), 1)
+    assert taken(desk, at=11.49) == []
+    assert taken(desk, at=11.51) == [1]
+
+
+def test_orders_do_not_rest_and_regular_jobs_do_not_make_anybody_rest():
+    desk, handled = waiting()
+    handled.begin(turn("other", Context.UPKEEP), 10)
+    for context in (Context.ORDERS, Context.LISTINGS):
+        handled.begin(turn("busy", context), 10)
+        handled.end(turn("busy", context), 11, busy_s=1, behind=True)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=11) == [1]
+    handled.begin(turn("other"), 11)
+    desk.offer(turn("busy"), 1)
+    desk.offer(turn("busy", Context.ORDERS), 2)
+    assert taken(desk, at=11) == [2]
+
+
+def test_who_was_behind_long_ago_has_a_few_changes_again():
+    desk, handled = waiting()
+    handled.begin(turn("other"), 10)
+    handled.end(turn("other"), 11, busy_s=1, behind=True)
+    handled.begin(turn("busy"), 2000)
+    handled.begin(turn("other"), 2000)  # what was left then was done elsewhere
+    handled.end(turn("busy"), 2001, busy_s=1, behind=True)
+    desk.offer(turn("busy"), 1)
+    assert taken(desk, at=2001) == []
 
 
 def test_a_connection_s_orders_do_not_count_for_its_listings():

@@ -54,17 +54,18 @@ async def test_queues_are_one_per_context_and_adapter():
         assert Workers(stage.up, ["other"]).queues[0].endswith(".other")
 
 
+@pytest.mark.parametrize(("batch", "much"), [(2, True), (3, True), (5, True), (6, False)])
 @virtual
-async def test_a_turn_says_whether_it_left_some():
-    async with staged() as stage:
+async def test_a_turn_says_whether_it_had_much_to_do(batch: int, much: bool):
+    async with staged(3) as stage:
         workers, now = Workers(stage.up), stage.clock.now()
-        workers.hub = replace(stage.up, batch=2)
+        workers.hub = replace(stage.up, batch=batch, broker=MemoryBroker())
         turn = Turn(stage.joined.id, Context.LISTINGS, stage.joined.adapter)
-        keys = map(str, stage.vtex.catalog.skus)
-        await stage.store.commit(
-            [Mark(stage.joined.id, Context.LISTINGS, key, now) for key in keys]
-        )
-        assert [await workers.turn(turn) for _ in range(3)] == [True, False, False]
+        keys = list(map(str, stage.vtex.catalog.skus))
+        await stage.store.commit([Mark(turn.connection, turn.context, key, now) for key in keys])
+        assert await workers.turn(turn) is much
+        left = [row for row in (await stage.rows(turn.context)).values() if row.due_at <= now]
+        assert len(left) == max(0, 3 - batch)
 
 
 @virtual
