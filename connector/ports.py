@@ -251,6 +251,11 @@ class Store(Protocol):
         ...
 
 
+Handler = Callable[[Turn], Awaitable[bool]]
+"""Takes one turn, and says whether there was much to do in it: while others have something to do,
+too, that connection may be served less often."""
+
+
 class Broker(Protocol):
     """The bell: hands out turns, may lose or double them."""
 
@@ -262,14 +267,8 @@ class Broker(Protocol):
         """
         ...
 
-    async def consume(
-        self, queues: Sequence[str], handler: Callable[[Turn], Awaitable[bool]], *, workers: int
-    ) -> None:
-        """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed.
-
-        A handler says whether its turn had much to do: while others have something to do, too,
-        that connection may be served less often.
-        """
+    async def consume(self, queues: Sequence[str], handler: Handler, *, workers: int) -> None:
+        """Hand turns of these queues to ``handler``, at most ``workers`` at once, until closed."""
         ...
 
     async def close(self, *, drain_s: float) -> None:

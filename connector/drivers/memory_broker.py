@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from connector.ports import Turn
+from connector.ports import Handler, Turn
 
 _log = structlog.get_logger(__name__)
 
-Handler = Callable[[Turn], Awaitable[bool]]
 _Owner = tuple[str, str]
 
 

@@ -9,13 +9,13 @@ from functools import partial
 import structlog
 
 from connector.drivers.rabbit_consumer import WATCH_EVERY_S, QueueConsumer
-from connector.drivers.rabbit_desk import Desk, Handler
+from connector.drivers.rabbit_desk import Desk
 from connector.drivers.rabbit_link import BrokerUnavailable, Link, read_url
 from connector.drivers.rabbit_publisher import PUBLISH_S, Publisher
 from connector.drivers.rabbit_ringer import Ringer
 from connector.drivers.rabbit_topology import QueueMismatch
 from connector.drivers.rabbit_waiting import Handled
-from connector.ports import Metrics, Turn
+from connector.ports import Handler, Metrics, Turn
 
 __all__ = ["BrokerUnavailable", "QueueMismatch", "RabbitBroker"]
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,11 +18,9 @@ from aio_pika.exceptions import MessageProcessError
 from connector.drivers.rabbit_link import FAILURES, broker_errors, first_of
 from connector.drivers.rabbit_messages import Unreadable, decode
 from connector.drivers.rabbit_waiting import Handled, Waiting
-from connector.ports import Metrics, Turn
+from connector.ports import Handler, Metrics, Turn
 
 _log = structlog.get_logger(__name__)
-
-Handler = Callable[[Turn], Awaitable[bool]]
 
 _ACK_S = 5.0
 _TOLERANCE_S = 2.0

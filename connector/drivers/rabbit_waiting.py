@@ -98,7 +98,7 @@ class Handled:
             self._rests[turn] = at + min(_REST_TIMES * busy_s, LATELY_S)
 
     def changes_within(self, at: float) -> float:
-        """So long from ``at`` on nobody else may begin who may not now."""
+        """When to look again, in seconds, where nothing happens that would wake anybody."""
         rests = (until - at for until in self._rests.values() if until > at)
         return min((LATELY_S, *rests))
 
